@@ -1,0 +1,1 @@
+"""The exchange's side door: what the engine needs of one, and the Binance adapter."""

@@ -1,0 +1,117 @@
+"""What the engine needs of an exchange, in domain types.
+
+Two implementations: :mod:`rusy_tui.exchange.binance`, and the simulator's core called
+in-process by backtests.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from rusy_tui.domain.account import (
+    AccountSettings,
+    Balance,
+    Income,
+    Position,
+    UserEvent,
+)
+from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.market import BookTop, MarketEvent, MarkPrice
+from rusy_tui.domain.order import Fill, OrderBook, OrderIntent, OrderReport, Outcome
+
+MarketSink = Callable[[MarketEvent], None]
+UserSink = Callable[[UserEvent], None]
+
+
+class ExchangePort(Protocol):
+    """An exchange. Reads raise :class:`~rusy_tui.domain.errors.ExchangeError`.
+
+    Order commands never raise for what the exchange or the network does: they return an
+    :data:`~rusy_tui.domain.order.Outcome`. They may be cancelled by the caller only at the
+    price of an unresolved order, so callers run them shielded.
+    """
+
+    async def connect(self) -> None:
+        """Open the session and measure the exchange's time.
+
+        Raises:
+            UnreachableError: when nothing answers.
+        """
+
+    async def close(self) -> None:
+        """End streams and session."""
+
+    def exchange_ms(self) -> int:
+        """Exchange time now: market time corrected by the measured offset, ms."""
+
+    async def instruments(self) -> Mapping[str, Instrument]:
+        """Every contract by symbol, with its filters."""
+
+    async def account_settings(self) -> AccountSettings:
+        """How the account is set up: position mode, multi-assets, trading permission."""
+
+    async def candles(
+        self, symbol: str, interval: Interval, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[Candle]:
+        """Candles by open time in [start_ms, end_ms], ascending, at most ``limit``.
+
+        The last one may still be forming: its ``closed`` is then False.
+        """
+
+    async def book_top(self, symbol: str) -> BookTop:
+        """The best bid and ask."""
+
+    async def mark_price(self, symbol: str) -> MarkPrice:
+        """Mark price and next funding."""
+
+    async def set_isolated(self, symbol: str) -> None:
+        """Isolated margin for a symbol; no change needed counts as done."""
+
+    async def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Leverage of a symbol, as a factor."""
+
+    async def place(self, intent: OrderIntent) -> Outcome:
+        """Send an order, to the book its kind belongs to."""
+
+    async def cancel(self, symbol: str, client_order_id: str, book: OrderBook) -> Outcome:
+        """Cancel one order."""
+
+    async def cancel_all(self, symbol: str, book: OrderBook) -> Outcome | None:
+        """Cancel all orders of a symbol in one book; None when done."""
+
+    async def order(
+        self, symbol: str, client_order_id: str, book: OrderBook
+    ) -> OrderReport | None:
+        """Ask for an order; None when the exchange says it does not know it.
+
+        None alone proves nothing: see ``docs/order-outcomes.md``.
+        """
+
+    async def open_orders(self, book: OrderBook, symbol: str | None) -> Sequence[OrderReport]:
+        """The open orders of one book, of one symbol or of all."""
+
+    async def positions(self) -> Sequence[Position]:
+        """Every position whose quantity is not zero."""
+
+    async def balance(self, asset: str) -> Balance:
+        """The wallet of an asset."""
+
+    async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
+        """Our executions of a symbol from a time on, ascending by exchange trade id.
+
+        ``client_order_id`` is "" in them: the exchange does not repeat it here.
+        """
+
+    async def income(self, since_ms: int, until_ms: int) -> Sequence[Income]:
+        """Ledger entries in [since_ms, until_ms], ascending by time."""
+
+    async def run_market_streams(
+        self, symbols: Sequence[str], intervals: Sequence[Interval], sink: MarketSink
+    ) -> None:
+        """Deliver market events until cancelled, reconnecting for ever.
+
+        ``sink`` must not wait: it puts the event on a queue.
+        """
+
+    async def run_user_stream(self, sink: UserSink) -> None:
+        """Deliver the account's events until cancelled, reconnecting for ever."""
