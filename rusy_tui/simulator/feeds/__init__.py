@@ -1,0 +1,60 @@
+"""Markets the simulated exchange can play: what trades happen, and when."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.instrument import Instrument
+
+
+class Print(msgspec.Struct, frozen=True):
+    """Trades of one symbol at one price within one step.
+
+    ``quantity`` and ``taker_buy_quantity`` are in the base asset and exact;
+    ``trades`` counts them, 0 where the source does not know.
+    """
+
+    symbol: str
+    price: Decimal
+    quantity: Decimal
+    taker_buy_quantity: Decimal
+    trades: int
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Everything that trades at one instant of market time, in order."""
+
+    time_ms: int
+    prints: tuple[Print, ...]
+
+
+class Feed(Protocol):
+    """A market: its contracts, its past, and its trades from a moment on."""
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """The contracts traded, by symbol, with real filters."""
+
+    @property
+    def start_ms(self) -> int:
+        """The market time at which play begins: a bar boundary of every interval served."""
+
+    @property
+    def end_ms(self) -> int | None:
+        """The first instant that is not played any more; None for a market without end."""
+
+    @property
+    def update_ms(self) -> int:
+        """Market ms between two steps, at most."""
+
+    def history(self, symbol: str, interval: Interval) -> Sequence[Candle]:
+        """Closed candles that end at or before :attr:`start_ms`, ascending."""
+
+    def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
+        """The rate, a fraction of notional, that is paid at a funding time."""
+
+    def next_step(self) -> Step | None:
+        """The next step in time; None when the market has ended."""
