@@ -1,0 +1,95 @@
+# `make run` and `make test` need only Python 3.11 or newer, make and git: each does its own
+# set-up in .venv. A stamp file a level remembers that it is done, so that the second time
+# costs nothing; a changed lock file makes make's timestamps ask for it again.
+
+PYTHON ?= python3
+DATA ?= $(RUSY_RECORDINGS)
+
+# Tests, training and benchmarks find recorded candles by this variable.
+ifneq ($(strip $(DATA)),)
+export RUSY_RECORDINGS := $(abspath $(DATA))
+endif
+export PYTHON REQUIRE SEED SEEDS TORCH
+export GOAL := $(firstword $(MAKECMDGOALS) run)
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# A .venv whose Python is gone (an upgraded system, a moved folder) is made again.
+LOST := $(if $(wildcard $(BIN)/python),,lost)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format verify bench soak train lock reference clean lost
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/.stamp-run ## the console on a simulated exchange (ARGS="--seed 3" and the like)
+	@exec $(BIN)/rusy demo $(ARGS)
+
+test: check ## lint, types, import rules and the tests that need nothing but Python
+	@echo 'test: pytest'
+	@$(PYTEST) -q -m 'not (verify or training or slow or soak)' $(ARGS)
+
+check: .venv/.stamp-dev ## lint, types and import rules alone
+	@echo 'check: ruff'
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . \
+		|| { echo 'rusy: make format may mend this' >&2; exit 1; }
+	@echo 'check: mypy --strict'
+	@$(BIN)/mypy --no-error-summary rusy_tui tests tools --exclude '^tests/training/'
+	@echo 'check: who may import whom'
+	@PYTHONPATH=. $(BIN)/lint-imports --no-logo >.venv/imports.log \
+		|| { cat .venv/imports.log; exit 1; }
+
+format: .venv/.stamp-dev ## mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+verify: .venv/.stamp-train ## what needs more: torch, tmux, node, a second user, long suites
+	@echo 'verify: mypy --strict over training'
+	@$(BIN)/mypy --no-error-summary training tests/training
+	@echo 'verify: pytest'
+	@$(PYTEST) -q -m '(verify or training or slow) and not soak' --timeout 900 $(ARGS)
+
+bench: .venv/.stamp-dev ## measurements (DATA=DIR: recorded candles)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: .venv/.stamp-dev ## whole-system runs over many seeds (SEEDS=100, or one: SEED=7)
+	@$(PYTEST) -q -m soak --timeout 0 $(ARGS)
+
+train: .venv/.stamp-train ## train the shipped networks again (DATA=DIR: recorded candles)
+	@exec $(BIN)/rusy train $(if $(strip $(DATA)),--data $(RUSY_RECORDINGS)) $(ARGS)
+
+lock: ## resolve pyproject.toml into requirements/*.txt (ARGS=--upgrade: newer releases)
+	@tools/lock.sh $(ARGS)
+
+reference: .venv/.stamp-dev ## write docs/configuration.md from the settings' docstrings
+	@$(BIN)/python -m tools.configuration_reference docs/configuration.md
+
+clean: ## remove what set-up and tests made, the environment too
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+
+# --- set-up ----------------------------------------------------------------------------
+
+.venv/.stamp-run: requirements/run.txt pyproject.toml tools/setup.sh $(LOST)
+	@tools/setup.sh run
+
+.venv/.stamp-dev: requirements/dev.txt pyproject.toml tools/setup.sh $(LOST)
+	@tools/setup.sh dev
+
+.venv/.stamp-train: requirements/train.txt pyproject.toml tools/setup.sh $(LOST)
+	@tools/setup.sh train
+
+# --- acceptance: one target a promise that is shown by a run rather than a test ----------
+
+.PHONY: done-replay done-busy
+
+REPLAY = $(BIN)/rusy demo --headless --mode auto --speed max --summary - \
+	--replay $(RUSY_RECORDINGS)/klines/BTCUSDT-15m.parquet \
+	--from 2025-05-01 --until 2025-05-08
+TWICE = $(REPLAY) $(1) >.venv/first.json && $(REPLAY) $(1) >.venv/second.json \
+	&& cmp .venv/first.json .venv/second.json && cat .venv/first.json
+
+done-replay: .venv/.stamp-run ## a recorded week twice, compared byte for byte (DATA=DIR)
+	@$(call TWICE,)
+
+done-busy: .venv/.stamp-run ## the same with busy.yaml: more trades, one of them stopped out
+	@$(call TWICE,--config busy.yaml)

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Resolves pyproject.toml into the three lock files, each a superset of the one before, for
+# every platform at once. No address of an index is written. Give --upgrade for newer releases.
+set -eu
+
+uv=$(command -v uv || echo .venv/bin/uv)
+[ -x "$uv" ] || {
+    printf 'rusy: the lock is made by uv, which is not here. Type:\n\n    pip install uv\n\n' >&2
+    exit 1
+}
+
+compile() { # the lock file, then its sources
+    lock=$1
+    shift
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build \
+        --no-emit-index-url --no-header --output-file "requirements/$lock.txt" \
+        pyproject.toml requirements/build.in "$@"
+}
+
+compile run "$@"
+compile dev --group dev --constraint requirements/run.txt "$@"
+compile train --group dev --extra train-tools requirements/torch-needs.in \
+    --constraint requirements/dev.txt "$@"
