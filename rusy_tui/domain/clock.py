@@ -96,3 +96,14 @@ class Clock(Protocol):
         Raises:
             TimeoutError: when the span passed first; the awaitable is then cancelled.
         """
+
+
+class PaceControl(Protocol):
+    """Whoever owns a paced market's speed."""
+
+    async def set_speed(self, speed: float) -> Pace:
+        """Ask for a speed (market seconds a wall second); the answer holds a little later.
+
+        Raises:
+            UnreachableError: when the owner does not answer.
+        """
