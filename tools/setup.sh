@@ -122,13 +122,23 @@ install_torch() {
 }
 
 install_rusy() {
-    step 'rusy itself, from this folder'
-    if command -v uv >/dev/null; then
-        uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation \
-            --editable . >"$log" 2>&1 || say_why_not
-    else
-        pip_install --no-deps --no-build-isolation --editable .
-    fi
+    # What an editable installation comes down to, without a build: one line that puts this
+    # folder on the path, and the command. Both are relative, so that the folder may move.
+    step 'the command rusy'
+    packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    echo '../../../..' >"$packages/rusy.pth"
+    # sh runs the second line and is replaced; Python sees a string there, then the rest.
+    cat >"$venv/bin/rusy" <<'END'
+#!/bin/sh
+'''exec' "$(dirname "$(readlink -f "$0")")/python" "$0" "$@"
+' '''
+import sys
+
+from rusy_tui.cli.main import main
+
+sys.exit(main())
+END
+    chmod +x "$venv/bin/rusy"
 }
 
 make_environment
