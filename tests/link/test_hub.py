@@ -1,38 +1,11 @@
 """A publisher's watchers: whole, in order, and never in the engine's way."""
 
 import asyncio
-from decimal import Decimal
 
 from rusy_tui.domain.events import Event, Logged, PhaseChanged, QuoteMoved, Snapshot, apply
-from rusy_tui.domain.modes import Mode
-from rusy_tui.domain.state import LogLine, Quote, State
+from rusy_tui.domain.state import State
 from rusy_tui.link.hub import Publisher, Watcher
-
-
-def a_state() -> State:
-    return State(venue="demo", version="0", model_version="m", mode=Mode.APPROVE)
-
-
-def a_quote(last: int, symbol: str = "BTCUSDT") -> QuoteMoved:
-    price = Decimal(last)
-    quote = Quote(
-        symbol=symbol,
-        tick_size=Decimal("0.1"),
-        last=price,
-        bid=price,
-        ask=price,
-        mark=price,
-        funding_rate=Decimal("0.0001"),
-        next_funding_ms=0,
-        day_change=0.0,
-        event_ms=last,
-        age_s=0.0,
-    )
-    return QuoteMoved(quote=quote, market_ms=last)
-
-
-def a_line(number: int) -> Logged:
-    return Logged(line=LogLine(at_ms=number, topic="engine", text=f"line {number}"))
+from tests.link.scripted import a_line, a_quote, a_state
 
 
 def replayed(events: list[Event]) -> State:
