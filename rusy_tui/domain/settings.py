@@ -143,7 +143,8 @@ class ExchangeSettings:
 class DatabaseSettings:
     """Where candles, predictions, orders and the journal are kept."""
 
-    url: Text | None = None
+    # An address from the environment may hold a password.
+    url: Text | None = dataclasses.field(default=None, repr=False)
     """A PostgreSQL address, `postgresql://user@host:5432/rusy`; unset: an embedded server
     that Rusy starts and stops. A password belongs in the environment
     (`RUSY_DATABASE__URL`) or in `~/.pgpass`."""
@@ -176,17 +177,21 @@ class StrategySettings:
     stop_atr: Multiple = 1.5
     """Distance of the protective stop from the entry, in ATR(14) of the 15m bars."""
 
-    target_atr: Multiple = 2.5
+    target_atr: Multiple = 3.0
     """Distance of the target from the entry, in ATR(14) of the 15m bars."""
 
     hold_bars: Count = 8
     """A position is closed after this many 15m bars if neither stop nor target was hit."""
 
-    min_reward_risk: Annotated[float, Ge(0)] = 1.2
+    min_reward_risk: Annotated[float, Ge(0)] = 1.0
     """No proposal when expected reward over risk, both after costs, is below this."""
 
     entry_tries: Annotated[int, Ge(1), Le(20)] = 3
     """How often a post-only entry is placed at the edge of the book before it is given up."""
+
+    entry_chase_bps: Annotated[Decimal, Ge(0), Le(100)] = Decimal("5")
+    """How far later tries may follow the price from the card's entry, in basis points. Size
+    and risk are worked out from that worst price."""
 
     entry_timeout_s: Seconds = 180.0
     """How long one such try rests before it is re-quoted, seconds of market time."""
