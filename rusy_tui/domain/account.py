@@ -42,6 +42,13 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     can_trade: bool
 
 
+class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Commission of a fill as a fraction of its notional."""
+
+    maker: Decimal
+    taker: Decimal
+
+
 class Income(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the account's ledger; ``kind`` in lower case: funding_fee, commission…"""
 

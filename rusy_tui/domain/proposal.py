@@ -13,11 +13,13 @@ from rusy_tui.domain.signal import Prediction
 class PlannedEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One order that would open (a part of) the position.
 
-    ``price`` is the worst price it may fill at; quote asset. ``quantity`` in the base asset.
+    ``price`` is where it rests first, ``worst_price`` how far later tries may follow the
+    market; quote asset. ``quantity`` in the base asset. What it risks counts from the worst.
     """
 
     quantity: Decimal
     price: Decimal
+    worst_price: Decimal
     kind: OrderKind
     time_in_force: TimeInForce
 
@@ -78,7 +80,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def entry_price(self) -> Decimal:
-        """The quantity-weighted bound of all entries."""
+        """The quantity-weighted first price of all entries."""
         paid = sum((entry.price * entry.quantity for entry in self.entries), Decimal(0))
         return paid / self.quantity
 

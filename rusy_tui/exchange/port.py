@@ -10,6 +10,7 @@ from typing import Protocol
 from rusy_tui.domain.account import (
     AccountSettings,
     Balance,
+    FeeRates,
     Income,
     Position,
     UserEvent,
@@ -63,6 +64,9 @@ class ExchangePort(Protocol):
 
     async def mark_price(self, symbol: str) -> MarkPrice:
         """Mark price and next funding."""
+
+    async def fee_rates(self, symbol: str) -> FeeRates:
+        """What a fill costs on this account."""
 
     async def set_isolated(self, symbol: str) -> None:
         """Isolated margin for a symbol; no change needed counts as done."""

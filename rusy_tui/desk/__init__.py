@@ -1,0 +1,1 @@
+"""Proposals, approval, modes and gates: who lets an entry go."""
