@@ -106,8 +106,9 @@ def read(path: Path) -> Document:
 def _parse(document: Document, text: str, source: str) -> Document:
     # Slashes are mended before parsing, so that the mistakes behind them are found too.
     text = _mend_slashes(document, text, source)
-    loader = yaml.SafeLoader(text)
+    loader: yaml.SafeLoader | None = None
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if isinstance(root, yaml.MappingNode):
             document.tree = _Reader(document, loader, source).mapping(root, ())
@@ -141,7 +142,8 @@ def _parse(document: Document, text: str, source: str) -> Document:
             )
         )
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return document
 
 

@@ -1,0 +1,84 @@
+"""Shared by all tests: what the machine must have, and one printed line for what it lacks."""
+
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests import machine
+
+_ROOT = Path(__file__).parent.parent
+_lacking: Counter[tuple[str, str]] = Counter()
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout's folder."""
+    return _ROOT
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded candles; a test that asks for it is skipped where it is absent."""
+    folder = machine.recordings()
+    if folder is None:
+        reason = machine.missing("recordings") or ""
+        _lacking["recordings", reason] += 1
+        pytest.skip(f"recordings: {reason}")
+    return folder
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Tests of training can't even be imported without the train extra."""
+    if collection_path == _ROOT / "tests" / "training" and machine.missing("torch"):
+        return True
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What lies under tests/training is marked so, and a need nobody knows is a mistake."""
+    for item in items:
+        if item.path.is_relative_to(_ROOT / "tests" / "training"):
+            item.add_marker("training")
+        for marker in item.iter_markers("needs"):
+            if unknown := set(marker.args) - set(machine.known()):
+                raise pytest.UsageError(
+                    f"{item.nodeid} needs {', '.join(sorted(unknown))}; "
+                    f"known are {', '.join(machine.known())} (tests/machine.py)"
+                )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose needs are not met."""
+    for marker in item.iter_markers("needs"):
+        for need in marker.args:
+            if (reason := machine.missing(need)) is not None:
+                _lacking[need, reason] += 1
+                pytest.skip(f"{need}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With REQUIRE=all a skipped test has failed."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and machine.everything_required():
+        report.outcome = "failed"
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"REQUIRE=all, and this was to be skipped: {reason}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line a missing tool."""
+    for (need, why), tests in sorted(_lacking.items()):
+        count = "1 test" if tests == 1 else f"{tests} tests"
+        terminalreporter.write_line(f"SKIPPED {need}: {why} ({count})")
+    asked = terminalreporter.config.getoption("markexpr")
+    if (reason := machine.missing("torch")) and "not training" not in _flat(asked):
+        terminalreporter.write_line(f"SKIPPED torch: {reason} (tests/training)")
+
+
+def _flat(expression: str) -> str:
+    # `not (verify or training)` leaves training out as `not training` does.
+    return expression if "not (" not in expression else f"{expression} not training"
