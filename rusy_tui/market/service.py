@@ -16,7 +16,7 @@ from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.market.sequence import Known, Missing, Next, place
 from rusy_tui.market.validation import absent_made_nan, fault_of
-from rusy_tui.store.candles import CandleRepository
+from rusy_tui.store.candles import Candles
 
 log = structlog.get_logger("market")
 
@@ -36,7 +36,7 @@ class MarketService:
     def __init__(
         self,
         exchange: ExchangePort,
-        candles: CandleRepository,
+        candles: Candles,
         clock: Clock,
         *,
         symbols: Sequence[str],

@@ -1,0 +1,125 @@
+"""Entering: post-only, at the near side of the book, a few tries, never beyond the worst."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from rusy_tui.domain.order import (
+    Cause,
+    Denied,
+    Fill,
+    OrderIntent,
+    OrderKind,
+    Purpose,
+    Rejected,
+    Side,
+    TimeInForce,
+)
+from rusy_tui.domain.trade import ExitReason, TradeState
+from rusy_tui.execution import protection
+from rusy_tui.execution.messages import Action, Halt, Now, Say, WakeAt, WakeIn
+from rusy_tui.execution.slots import Slot
+
+if TYPE_CHECKING:
+    from rusy_tui.execution.life import Life
+
+# A post-only order that would have taken is quoted again after this, wall seconds.
+REQUOTE_S = 0.5
+# Refusals after which nobody should enter before a person has looked.
+_HALTING = frozenset({Cause.KEY, Cause.CLOSED, Cause.DEFECT, Cause.DUPLICATE})
+
+
+def quote(life: Life, now: Now) -> list[Action]:
+    """Place the next try, or give the entry up."""
+    rules = life.rules
+    if rules is None or life.entry_done or life.exit_reason is not None:
+        return []
+    left = life.trade.planned_quantity - life.trade.entered_quantity
+    price = _price(life, now, rules.worst_price)
+    sendable = price is not None and (
+        now.instrument.violation(left, price, reduce_only=False) is None
+    )
+    if life.tries >= rules.tries or price is None or not sendable:
+        return _give_up(life, ExitReason.NOT_FILLED)
+    life.tries += 1
+    life.requote_s = None
+    life.entry_due_ms = now.market_ms + rules.timeout_ms
+    life.set_state(TradeState.ENTERING)
+    intent = OrderIntent(
+        client_order_id=now.new_id(Purpose.ENTRY),
+        trade_id=life.trade.trade_id,
+        purpose=Purpose.ENTRY,
+        symbol=life.trade.symbol,
+        side=life.trade.side,
+        kind=OrderKind.LIMIT,
+        quantity=left,
+        price=price,
+        time_in_force=TimeInForce.POST_ONLY,
+        created_ms=now.market_ms,
+    )
+    return [life.send(intent, now), WakeAt(life.entry_due_ms)]
+
+
+def refused(life: Life, outcome: Rejected | Denied, now: Now) -> list[Action]:
+    """The exchange, or our own check, refused an entry."""
+    if isinstance(outcome, Rejected) and outcome.cause is Cause.WOULD_TAKE:
+        life.requote_s = now.monotonic_s + REQUOTE_S
+        return [WakeIn(REQUOTE_S)]
+    actions = _give_up(life, ExitReason.ENTRY_REJECTED)
+    actions.append(Say(f"{life.trade.symbol} entry refused: {outcome.message}", "down"))
+    if isinstance(outcome, Rejected) and outcome.cause in _HALTING:
+        actions.append(Halt("entry refused", outcome.message))
+    return actions
+
+
+def filled(life: Life, slot: Slot, fill: Fill, now: Now) -> list[Action]:
+    """A part of the entry was filled: protect it at once."""
+    if life.first_fill_s is None:
+        life.first_fill_s = now.monotonic_s
+    if life.exit_reason is None:
+        life.set_state(TradeState.OPEN)
+    how = "maker" if fill.is_maker else "taker"
+    text = (
+        f"{fill.symbol} filled {slot.filled} of {slot.intent.quantity} at {fill.price} as {how}"
+    )
+    actions: list[Action] = [Say(text, "up")]
+    if life.trade.entered_quantity >= life.trade.planned_quantity:
+        life.entry_done = True
+    return [*actions, *protection.ensure(life, now)]
+
+
+def due(life: Life, now: Now) -> list[Action]:
+    """End a try that has rested long enough; when none rests, make the next or be done."""
+    if life.entry_done or life.rules is None or not life.tries:
+        return []
+    resting = life.live(Purpose.ENTRY)
+    if resting:
+        if life.entry_due_ms is None or now.market_ms < life.entry_due_ms:
+            return []
+        return [action for slot in resting for action in life.cancel(slot)]
+    if not life.whole(Purpose.ENTRY):
+        return []
+    if life.trade.entered_quantity > 0:
+        # What was filled is protected already; chasing the rest would move the average.
+        life.entry_done = True
+        return []
+    if life.requote_s is not None and now.monotonic_s < life.requote_s:
+        return []
+    return quote(life, now)
+
+
+def _price(life: Life, now: Now, worst: Decimal) -> Decimal | None:
+    """The near price of the book, but never beyond the worst; None without a book."""
+    if now.book is None:
+        return None
+    if life.trade.side is Side.BUY:
+        return min(now.book.bid, worst)
+    return max(now.book.ask, worst)
+
+
+def _give_up(life: Life, reason: ExitReason) -> list[Action]:
+    life.entry_done = True
+    if life.trade.entered_quantity == 0 and life.exit_reason is None:
+        life.exit_reason = reason
+    return [action for slot in life.live(Purpose.ENTRY) for action in life.cancel(slot)]

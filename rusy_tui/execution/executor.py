@@ -1,0 +1,332 @@
+"""The executor: runs the lives of all trades and does what they want done.
+
+Each trade has a task and an inbox of its own, so that one trade's slow reply never delays
+another's stop. Sends run in tasks that the executor owns and that nobody cancels: an order
+cut off between send and reply would be unresolved for no reason.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.errors import Defect, ExchangeError, UnreachableError
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.market import BookTop
+from rusy_tui.domain.order import (
+    Confirmed,
+    Fill,
+    OrderBook,
+    OrderIntent,
+    OrderReport,
+    OrderState,
+    Outcome,
+    Rejected,
+)
+from rusy_tui.domain.proposal import Proposal
+from rusy_tui.domain.settings import StrategySettings
+from rusy_tui.domain.trade import ExitReason, Trade, TradeState
+from rusy_tui.exchange.port import ExchangePort
+from rusy_tui.execution.ids import Ids, purpose_of
+from rusy_tui.execution.life import EntryRules, Life
+from rusy_tui.execution.messages import (
+    Absent,
+    Action,
+    Answered,
+    Ask,
+    Begin,
+    Cancel,
+    CancelAnswered,
+    ExitAsked,
+    Filled,
+    FundingPaid,
+    Halt,
+    Message,
+    Now,
+    Reported,
+    Say,
+    Send,
+    Tick,
+    WakeAt,
+    WakeIn,
+)
+from rusy_tui.execution.resolve import Resolver
+from rusy_tui.store.store import Store
+
+log = structlog.get_logger("exec")
+
+
+class Wiring:
+    """What the executor is told of and tells, beside exchange and store.
+
+    Args:
+        book: best bid and ask of a symbol, None when too old to act on.
+        changed: a trade moved.
+        halt: close a gate until a person resumes: its name, and why.
+        say: a line for the log: text and tone.
+    """
+
+    def __init__(
+        self,
+        *,
+        book: Callable[[str], BookTop | None],
+        changed: Callable[[Trade], None],
+        halt: Callable[[str, str], None],
+        say: Callable[[str, str], None],
+    ) -> None:
+        self.book = book
+        self.changed = changed
+        self.halt = halt
+        self.say = say
+
+
+class Executor:
+    """Owns every trade that has not ended, at most one a symbol."""
+
+    def __init__(
+        self,
+        exchange: ExchangePort,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        strategy: StrategySettings,
+        wiring: Wiring,
+    ) -> None:
+        self._exchange = exchange
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._strategy = strategy
+        self._wiring = wiring
+        self._resolver = Resolver(exchange, clock)
+        self.instruments: Mapping[str, Instrument] = {}
+        self._lives: dict[str, Life] = {}
+        self._inboxes: dict[str, asyncio.Queue[Message]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: set[str] = set()
+        self.foreign_fills = 0
+
+    @property
+    def lives(self) -> Mapping[str, Life]:
+        """The trades that have not ended, by symbol."""
+        return self._lives
+
+    async def enter(self, proposal: Proposal) -> str:
+        """Start a trade from an approved proposal; its id."""
+        plan = proposal.plan
+        votes = " ".join(f"{v.member} {v.probability:.3f}" for v in plan.prediction.members)
+        trade = Trade(
+            trade_id=self._ids.new(),
+            proposal_id=proposal.proposal_id,
+            symbol=plan.symbol,
+            side=plan.side,
+            state=TradeState.PLANNED,
+            planned_quantity=plan.quantity,
+            planned_entry=plan.entry_price,
+            stop_price=plan.stop_price,
+            target_price=plan.targets[0].price,
+            risk_usd=plan.risk_usd,
+            leverage=plan.leverage,
+            time_exit_ms=plan.time_exit_ms,
+            created_ms=self._clock.market_ms(),
+            entry_reason=f"vote {plan.prediction.probability:.4f}: {votes}",
+        )
+        await self._store.trades.add(trade)
+        rules = EntryRules.of(plan, self._strategy.entry_tries, self._strategy.entry_timeout_s)
+        self.adopt(Life(trade, rules), Begin())
+        return trade.trade_id
+
+    def adopt(self, life: Life, first: Message) -> None:
+        """Run a life, new or recovered, beginning with a message."""
+        symbol = life.trade.symbol
+        if symbol in self._lives:
+            raise Defect(f"{symbol}: a second trade, {life.trade.trade_id}, beside another")
+        self._lives[symbol] = life
+        inbox: asyncio.Queue[Message] = asyncio.Queue()
+        inbox.put_nowait(first)
+        self._inboxes[symbol] = inbox
+        self._wiring.changed(life.trade)
+        self._spawn(self._live(life, inbox))
+
+    def ask_exit(self, symbol: str, reason: ExitReason) -> bool:
+        """Close a symbol's trade; False when there is none."""
+        return self._tell(symbol, ExitAsked(reason))
+
+    async def on_fill(self, fill: Fill) -> None:
+        """Take an execution; each (symbol, trade id) counts once, whatever way it comes."""
+        life = self._lives.get(fill.symbol)
+        if life is None:
+            ours = purpose_of(fill.client_order_id) is not None
+            if await self._store.fills.add(fill, None) and not ours:
+                self.foreign_fills += 1
+                text = f"{fill.symbol} filled {fill.quantity} at {fill.price}: not by us"
+                self._wiring.say(text, "ask")
+            return
+        if await self._store.fills.add(fill, life.trade.trade_id):
+            self._tell(fill.symbol, Filled(fill))
+
+    def on_report(self, report: OrderReport) -> None:
+        """Take the exchange's word on an order."""
+        self._tell(report.symbol, Reported(report))
+
+    def on_funding(self, symbol: str, amount: Decimal) -> None:
+        """Take a funding payment that is kept already."""
+        self._tell(symbol, FundingPaid(amount))
+
+    def trade_id_of(self, symbol: str) -> str | None:
+        """The trade that has a symbol now."""
+        life = self._lives.get(symbol)
+        return life.trade.trade_id if life is not None else None
+
+    async def close(self) -> None:
+        """Stop working; what rests on the exchange keeps resting."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # The trade's own task -------------------------------------------------------------
+
+    async def _live(self, life: Life, inbox: asyncio.Queue[Message]) -> None:
+        symbol = life.trade.symbol
+        while not life.done:
+            message = await inbox.get()
+            before = life.trade
+            try:
+                actions = life.on(message, self._now(symbol))
+            except Defect as defect:
+                log.error("defect", trade=life.trade.trade_id, why=str(defect))
+                self._wiring.halt("defect", str(defect))
+                continue
+            await self._record(life, message)
+            if life.trade != before:
+                await self._store.trades.update(life.trade)
+                if life.done:
+                    del self._lives[symbol], self._inboxes[symbol]
+                self._wiring.changed(life.trade)
+            for action in actions:
+                await self._do(action, symbol, inbox)
+
+    def _now(self, symbol: str) -> Now:
+        return Now(
+            market_ms=self._clock.market_ms(),
+            monotonic_s=self._clock.monotonic_s(),
+            book=self._wiring.book(symbol),
+            instrument=self.instruments[symbol],
+            new_id=self._ids.order,
+        )
+
+    async def _record(self, life: Life, message: Message) -> None:
+        """Keep what a message said of an order."""
+        orders, now_ms = self._store.orders, self._clock.market_ms()
+        match message:
+            case Answered(intent=intent, outcome=Rejected(code=code, message=text)):
+                await orders.reject(intent.client_order_id, code, text, now_ms)
+            case Answered(intent=intent):
+                slot = life.slots[intent.client_order_id]
+                await orders.set_state(intent.client_order_id, slot.state, now_ms)
+            case Reported(report=report) if report.client_order_id in life.slots:
+                await orders.report(report)
+            case Absent(client_order_id=client_order_id):
+                await orders.set_state(client_order_id, OrderState.REJECTED, now_ms)
+            case CancelAnswered(outcome=Confirmed(report=report)):
+                await orders.report(report)
+            case _:
+                pass
+
+    async def _do(self, action: Action, symbol: str, inbox: asyncio.Queue[Message]) -> None:
+        match action:
+            case Send(intent=intent):
+                # Promise P1: the intent is durable before the order is sent.
+                await self._store.orders.intend(intent)
+                self._spawn(self._send(intent, inbox))
+            case Cancel(client_order_id=client_order_id, book=book):
+                self._spawn(self._cancel(symbol, client_order_id, book, inbox))
+            case Ask(client_order_id=client_order_id, book=book):
+                if client_order_id not in self._asking:
+                    self._asking.add(client_order_id)
+                    self._spawn(self._ask(symbol, client_order_id, book, inbox))
+            case WakeIn(wall_s=wall_s):
+                self._spawn(self._wake(self._clock.sleep(wall_s), inbox))
+            case WakeAt(market_ms=market_ms):
+                self._spawn(self._wake(self._clock.sleep_until_market(market_ms), inbox))
+            case Halt(gate=gate, why=why):
+                self._wiring.halt(gate, why)
+            case Say(text=text, tone=tone):
+                log.info(text, symbol=symbol)
+                self._wiring.say(text, tone)
+
+    async def _send(self, intent: OrderIntent, inbox: asyncio.Queue[Message]) -> None:
+        outcome: Outcome = await self._exchange.place(intent)
+        inbox.put_nowait(Answered(intent, outcome))
+
+    async def _cancel(
+        self,
+        symbol: str,
+        client_order_id: str,
+        book: OrderBook,
+        inbox: asyncio.Queue[Message],
+    ) -> None:
+        outcome = await self._exchange.cancel(symbol, client_order_id, book)
+        inbox.put_nowait(CancelAnswered(client_order_id, outcome))
+
+    async def _ask(
+        self,
+        symbol: str,
+        client_order_id: str,
+        book: OrderBook,
+        inbox: asyncio.Queue[Message],
+    ) -> None:
+        """Ask until it is known what became of an order, and fetch its fills."""
+        try:
+            intent = await self._store.orders.intent(client_order_id)
+            report = await self._resolver.resolve(intent)
+            await self.fetch_fills(symbol, intent.created_ms)
+            if report is None:
+                inbox.put_nowait(Absent(client_order_id))
+            else:
+                inbox.put_nowait(Reported(report))
+        finally:
+            self._asking.discard(client_order_id)
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> None:
+        """Read our executions from a time on and take those that are new."""
+        try:
+            fills = await self._exchange.fills(symbol, since_ms)
+        except (ExchangeError, UnreachableError) as error:
+            # The life notices that fills are still missing and asks again.
+            log.warning("fills not read", symbol=symbol, why=str(error))
+            return
+        for fill in fills:
+            await self.on_fill(fill)
+
+    async def _wake(
+        self, due: Coroutine[Any, Any, None], inbox: asyncio.Queue[Message]
+    ) -> None:
+        await due
+        inbox.put_nowait(Tick())
+
+    def _tell(self, symbol: str, message: Message) -> bool:
+        inbox = self._inboxes.get(symbol)
+        if inbox is None:
+            return False
+        inbox.put_nowait(message)
+        return True
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            # A task of ours must never fail; when it does, no entries until somebody looked.
+            log.error("task failed", why=repr(error), exc_info=error)
+            self._wiring.halt("defect", f"a task failed: {error!r}")

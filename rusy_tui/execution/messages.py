@@ -1,0 +1,142 @@
+"""What can happen to a trade, and what its life then wants done."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.market import BookTop
+from rusy_tui.domain.order import (
+    Fill,
+    OrderBook,
+    OrderIntent,
+    OrderReport,
+    Outcome,
+    Purpose,
+)
+from rusy_tui.domain.trade import ExitReason
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """The trade starts."""
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The outcome of sending an order is known, or known to be unresolved."""
+
+    intent: OrderIntent
+    outcome: Outcome
+
+
+class CancelAnswered(msgspec.Struct, frozen=True):
+    """The outcome of cancelling an order."""
+
+    client_order_id: str
+    outcome: Outcome
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """The exchange described an order, by stream or because it was asked."""
+
+    report: OrderReport
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """It is proven that the exchange never had an order, or has forgotten a dead one."""
+
+    client_order_id: str
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """An execution, each delivered once."""
+
+    fill: Fill
+
+
+class ExitAsked(msgspec.Struct, frozen=True):
+    """Somebody wants the trade closed now."""
+
+    reason: ExitReason
+
+
+class FundingPaid(msgspec.Struct, frozen=True):
+    """Funding was paid (negative) or received for the trade's position; kept already."""
+
+    amount: Decimal
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """A time that the life asked for has come."""
+
+
+Message = (
+    Begin
+    | Answered
+    | CancelAnswered
+    | Reported
+    | Absent
+    | Filled
+    | ExitAsked
+    | FundingPaid
+    | Tick
+)
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Make the intent durable, then send the order."""
+
+    intent: OrderIntent
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Cancel an order; harmless twice."""
+
+    client_order_id: str
+    book: OrderBook
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask the exchange for an order, and for fills that may have been missed."""
+
+    client_order_id: str
+    book: OrderBook
+
+
+class WakeIn(msgspec.Struct, frozen=True):
+    """Send a Tick after a span of wall time, in seconds."""
+
+    wall_s: float
+
+
+class WakeAt(msgspec.Struct, frozen=True):
+    """Send a Tick at a market time."""
+
+    market_ms: int
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """Close a gate until a person resumes."""
+
+    gate: str
+    why: str
+
+
+class Say(msgspec.Struct, frozen=True):
+    """A line for the log; ``tone`` as in the state's log."""
+
+    text: str
+    tone: str = "text"
+
+
+Action = Send | Cancel | Ask | WakeIn | WakeAt | Halt | Say
+
+
+class Now(msgspec.Struct, frozen=True):
+    """What a life may look at when it decides: times, the book, the contract, new ids."""
+
+    market_ms: int
+    monotonic_s: float
+    book: BookTop | None
+    instrument: Instrument
+    new_id: Callable[[Purpose], str]
