@@ -75,7 +75,8 @@ CREATE TABLE model_predictions (
     weights jsonb NOT NULL,
     score double precision NOT NULL CHECK (score BETWEEN -1 AND 1),
     probability double precision NOT NULL CHECK (probability BETWEEN 0 AND 1),
-    large_move double precision NOT NULL,
+    large_move double precision NOT NULL
+        CHECK (large_move BETWEEN 0 AND 1 OR large_move = 'NaN'),
     flow_present boolean NOT NULL,
     outcome double precision,
     outcome_at timestamptz,

@@ -1,0 +1,90 @@
+"""The database as the rest of Rusy knows it: opened, brought up to date, table by table."""
+
+from pathlib import Path
+from typing import Self
+
+from rusy_tui.domain.clock import Clock
+from rusy_tui.resources import sql_dir
+from rusy_tui.store.address import DatabaseAddress
+from rusy_tui.store.candles import Candles
+from rusy_tui.store.commands import Commands
+from rusy_tui.store.fills import Fills
+from rusy_tui.store.funding import Funding
+from rusy_tui.store.journal import Journal
+from rusy_tui.store.locks import AccountLock
+from rusy_tui.store.migrations import migrate
+from rusy_tui.store.orders import Orders
+from rusy_tui.store.pool import Database
+from rusy_tui.store.predictions import Predictions
+from rusy_tui.store.proposals import Proposals
+from rusy_tui.store.trades import Trades
+
+
+class Store:
+    """All repositories of one venue and account, over one database. Made by :meth:`open`.
+
+    Args:
+        database: open, with all tables.
+        venue: demo, paper, testnet or live.
+        account: the account, by the fingerprint of its key.
+    """
+
+    def __init__(self, database: Database, venue: str, account: str) -> None:
+        self.database = database
+        self._venue = venue
+        self._account = account
+        self.candles = Candles(database, venue)
+        self.predictions = Predictions(database, venue)
+        self.proposals = Proposals(database, venue, account)
+        self.trades = Trades(database, venue, account)
+        self.orders = Orders(database, venue, account)
+        self.fills = Fills(database, venue, account)
+        self.funding = Funding(database, venue, account)
+        self.journal = Journal(database, venue, account)
+        self.commands = Commands(database, venue, account)
+
+    @classmethod
+    async def open(
+        cls,
+        address: DatabaseAddress,
+        clock: Clock,
+        venue: str,
+        account: str,
+        *,
+        size: int = 1,
+        migrations: Path | None = None,
+    ) -> Self:
+        """Connect and bring the tables up to date.
+
+        Args:
+            address: of the database.
+            clock: times each call as work outside the event loop, and stamps migrations.
+            venue: bound into every key.
+            account: bound into every key where an account is concerned.
+            size: how many calls may run at a time; 1 in lockstep.
+            migrations: folder of numbered files; None for the program's own.
+
+        Raises:
+            StorageError: it can't be reached or used, or it is newer than this program.
+        """
+        database = await Database.open(address, clock, size)
+        try:
+            await migrate(database, migrations or sql_dir())
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, venue, account)
+
+    async def lock_account(self) -> AccountLock:
+        """Become the one engine of this account; holds until released or disconnected.
+
+        Raises:
+            StorageError: another engine is; with its host, process and start.
+        """
+        return await AccountLock.take(
+            self.database.address, self.database.clock, self._venue, self._account
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.database.close()
