@@ -133,6 +133,8 @@ class Manifest(_Frozen, frozen=True, kw_only=True):
     test: Span
     metrics: dict[str, Scores]
     baselines: dict[str, Scores]
+    auc_over_rsi: Estimate
+    """AUC of the vote less that of −RSI(14), the untrained score to beat; same resamples."""
     trading: Trading
     software: dict[str, str]
 

@@ -1,33 +1,16 @@
 """Finding a model version and proving that it is the one that was shipped."""
 
 import hashlib
-import importlib.resources
 from pathlib import Path
 
 from rusy_tui.domain.errors import ModelError
 from rusy_tui.ensemble import manifest as manifests
 from rusy_tui.ensemble.manifest import Manifest
 from rusy_tui.features import catalogue
+from rusy_tui.resources import models_dir
 
 SHIPPED_FILE = "SHIPPED"
 """Holds the name of the version that is used when none is named."""
-
-
-def models_folder() -> Path:
-    """Where model versions lie: inside the installed package, else the clone's ``models/``.
-
-    Raises:
-        ModelError: when neither is there.
-    """
-    packaged = Path(str(importlib.resources.files("rusy_tui"))) / "_models"
-    clone = packaged.parent.parent / "models"
-    for folder in (packaged, clone):
-        if (folder / SHIPPED_FILE).is_file():
-            return folder
-    raise ModelError(
-        f"no model versions: neither {packaged} nor {clone} holds {SHIPPED_FILE}; "
-        "install Rusy again, or train a version with `rusy train`"
-    )
 
 
 def versions(folder: Path) -> tuple[str, ...]:
@@ -42,7 +25,7 @@ def shipped(folder: Path | None = None) -> Path:
     Raises:
         ModelError: when it names a version that is not there.
     """
-    models = folder or models_folder()
+    models = folder or models_dir()
     pointer = models / SHIPPED_FILE
     try:
         name = pointer.read_text(encoding="utf-8").strip()
@@ -65,7 +48,7 @@ def find(name: str | None, folder: Path | None = None) -> Path:
     """
     if name is None:
         return shipped(folder)
-    models = folder or models_folder()
+    models = folder or models_dir()
     for version in (models / name, Path(name).expanduser()):
         if (version / manifests.FILE_NAME).is_file():
             return version

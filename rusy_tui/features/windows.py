@@ -135,20 +135,41 @@ def complete_rows(table: FeatureTable) -> NDArray[np.bool_]:
 
 def _window(values: Floats, last: Rows, bars: int) -> Float32:
     """``values[last - bars + 1 .. last]`` for each of ``last``, ``(n, bars, columns)``."""
-    view = sliding_window_view(values.astype(np.float32), bars, axis=0)
+    view = sliding_window_view(values.astype(np.float32, copy=False), bars, axis=0)
     return np.ascontiguousarray(view[last - bars + 1].transpose(0, 2, 1))
 
 
-def member_inputs(table: FeatureTable, rows: Rows) -> MemberInputs:
-    """The inputs at the given bars, each of which :func:`complete_rows` must allow."""
+def sequence_input(table: FeatureTable, rows: Rows) -> Float32:
+    """The LSTM's input at the given bars, ``(n, 32, 28)``, oldest bar first."""
+    return _window(table.sequence, rows, catalogue.SEQUENCE_BARS)
+
+
+def image_input(table: FeatureTable, rows: Rows) -> Float32:
+    """The CNN's input, ``(n, 2, 32, 14)``: channel 0 of 15m bars, channel 1 of hours."""
     image = _window(table.image, rows, catalogue.IMAGE_BARS)
     hours = _window(table.hour_image, table.hour_row[rows], catalogue.IMAGE_BARS)
+    return np.stack([image, hours], axis=1)
+
+
+def bar_input(table: FeatureTable, rows: Rows) -> Float32:
+    """The DNN's first input, ``(n, 47)``."""
+    return table.bar[rows].astype(np.float32, copy=False)
+
+
+def flow_input(table: FeatureTable, rows: Rows) -> tuple[Float32, Float32]:
+    """The DNN's other inputs: flow ``(n, 7)``, 0 where absent, and presence ``(n, 1)``."""
     flow = table.flow[rows]
-    present = _whole(flow)
+    present = _whole(flow)[:, None]
+    return np.where(present, flow, 0.0).astype(np.float32), present.astype(np.float32)
+
+
+def member_inputs(table: FeatureTable, rows: Rows) -> MemberInputs:
+    """All inputs at the given bars, each of which :func:`complete_rows` must allow."""
+    flow, present = flow_input(table, rows)
     return MemberInputs(
-        lstm=_window(table.sequence, rows, catalogue.SEQUENCE_BARS),
-        cnn=np.stack([image, hours], axis=1),
-        dnn_bar=table.bar[rows].astype(np.float32),
-        dnn_flow=np.where(present[:, None], flow, 0.0).astype(np.float32),
-        dnn_flow_present=present[:, None].astype(np.float32),
+        lstm=sequence_input(table, rows),
+        cnn=image_input(table, rows),
+        dnn_bar=bar_input(table, rows),
+        dnn_flow=flow,
+        dnn_flow_present=present,
     )

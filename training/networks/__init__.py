@@ -1,0 +1,1 @@
+"""The three members' networks, each with its normalisation inside."""
