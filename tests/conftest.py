@@ -1,5 +1,6 @@
 """Shared by all tests: what the machine must have, and one printed line for what it lacks."""
 
+import re
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -27,6 +28,12 @@ def recordings() -> Path:
         _lacking["recordings", reason] += 1
         pytest.skip(f"recordings: {reason}")
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With REQUIRE=all, tests that can't even be collected stop the run."""
+    if machine.everything_required() and _training_is_left_out(config):
+        raise pytest.UsageError(f"REQUIRE=all, and torch: {machine.missing('torch')}")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -74,11 +81,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for (need, why), tests in sorted(_lacking.items()):
         count = "1 test" if tests == 1 else f"{tests} tests"
         terminalreporter.write_line(f"SKIPPED {need}: {why} ({count})")
-    asked = terminalreporter.config.getoption("markexpr")
-    if (reason := machine.missing("torch")) and "not training" not in _flat(asked):
-        terminalreporter.write_line(f"SKIPPED torch: {reason} (tests/training)")
+    told = {f"Skipped: {need}: {why}" for need, why in _lacking}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        if reason not in told:
+            terminalreporter.write_line(f"SKIPPED {report.nodeid}: {reason}")
+    if _training_is_left_out(terminalreporter.config):
+        terminalreporter.write_line(f"SKIPPED torch: {machine.missing('torch')}")
 
 
-def _flat(expression: str) -> str:
-    # `not (verify or training)` leaves training out as `not training` does.
-    return expression if "not (" not in expression else f"{expression} not training"
+def _training_is_left_out(config: pytest.Config) -> bool:
+    """Whether tests of training were asked for and can't be collected."""
+    asked = not re.search(r"\bnot\b.*\btraining\b", config.getoption("markexpr"))
+    return asked and machine.missing("torch") is not None
