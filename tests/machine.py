@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,13 +58,23 @@ def _no_docker() -> str | None:
     return None if Path("/var/run/docker.sock").exists() else "no docker engine runs"
 
 
+def _no_compose() -> str | None:
+    """`docker compose config` judges files without an engine."""
+    if not shutil.which("docker"):
+        return "docker is not installed"
+    asked = subprocess.run(["docker", "compose", "version"], capture_output=True)
+    return "the docker client has no compose plugin" if asked.returncode else None
+
+
 _NEEDS: dict[str, Callable[[], str | None]] = {
+    "compose": _no_compose,
     "docker": _no_docker,
     "node": _program("node", "nodejs"),
     "npm": _program("npm", "npm"),
     "recordings": _no_recordings,
     "rsvg": _program("rsvg-convert", "librsvg2-bin"),
     "second-user": _no_second_user,
+    "systemd": _program("systemd-analyze", "systemd"),
     "ssh": _program("ssh", "openssh-client"),
     "tmux": _program("tmux", "tmux"),
     "torch": _library("torch", "make verify installs it"),
