@@ -1,0 +1,425 @@
+"""The Binance USD-M futures adapter: :class:`~rusy_tui.exchange.port.ExchangePort` on the wire.
+
+What outcomes mean is in ``docs/order-outcomes.md``. Weights are the exchange's documented ones.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn, TypeVar
+
+from rusy_tui.domain.account import AccountSettings, Balance, Income, Position
+from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal, UnreachableError
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.market import BookTop, MarkPrice
+from rusy_tui.domain.order import (
+    Cause,
+    Confirmed,
+    Denied,
+    Fill,
+    OrderBook,
+    OrderIntent,
+    OrderReport,
+    Outcome,
+    Rejected,
+    Unresolved,
+)
+from rusy_tui.exchange import account_replies, fields, market_replies
+from rusy_tui.exchange.feeds import Feeds
+from rusy_tui.exchange.outcomes import classify, is_no_change
+from rusy_tui.exchange.port import MarketSink, UserSink
+from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Params, Rest
+from rusy_tui.exchange.weights import Budget, Cost
+from rusy_tui.exchange.wire import MalformedError
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_READ_TRIES = 3
+_PAGE = 1000
+_WEEK_MS = 7 * 24 * 3600 * 1000
+_ONE = Cost(weight=1)
+_FIVE = Cost(weight=5)
+_EXIT_ONE = Cost(weight=1, exit=True)
+_ALL_SYMBOLS = Cost(weight=40)
+
+
+class BinanceExchange:
+    """The exchange behind two addresses.
+
+    Args:
+        rest_url: such as ``https://fapi.binance.com``.
+        ws_url: such as ``wss://fstream.binance.com``; routes are added to it.
+        api_key: of the account; "" for public data alone.
+        api_secret: its HMAC secret.
+        clock: market time for stamps, wall time for time-outs.
+        recv_window_ms: how long after its timestamp a request stays valid, exchange time.
+        request_timeout_s: how long an answer is waited for, wall time.
+        seed: of the jitter between reconnects.
+        silence_s: wall seconds after which a market route that says nothing is connected
+            anew. Lockstep markets move in steps of 60 s.
+        ping_interval_s: of WebSocket pings, wall seconds; None for none (lockstep, where each
+            costs a jump of time).
+    """
+
+    def __init__(
+        self,
+        rest_url: str,
+        ws_url: str,
+        api_key: str,
+        api_secret: str,
+        clock: Clock,
+        recv_window_ms: int = 5000,
+        request_timeout_s: float = 10.0,
+        seed: int = 0,
+        *,
+        silence_s: float = 90.0,
+        ping_interval_s: float | None = 20.0,
+    ) -> None:
+        self._rest = Rest(
+            rest_url, api_key, api_secret, clock, recv_window_ms, request_timeout_s
+        )
+        self._clock = clock
+        self._feeds = Feeds(
+            ws_url,
+            self._rest,
+            clock,
+            silence_s=silence_s,
+            ping_interval_s=ping_interval_s,
+            seed=seed,
+        )
+
+    @property
+    def budget(self) -> Budget:
+        """The requests that are left, for showing."""
+        return self._rest.budget
+
+    async def connect(self) -> None:
+        try:
+            await self._rest.open()
+        except NoAnswer as error:
+            await self._rest.close()
+            raise UnreachableError(f"the exchange does not answer: {error}") from error
+        except AnsweredError as error:
+            await self._rest.close()
+            _fail("time", error)
+
+    async def close(self) -> None:
+        await self._rest.close()
+
+    def exchange_ms(self) -> int:
+        return self._rest.exchange_ms()
+
+    # --- what the market is ---
+
+    async def instruments(self) -> Mapping[str, Instrument]:
+        def parse(body: bytes) -> Mapping[str, Instrument]:
+            found, limits = market_replies.instruments(body)
+            self._rest.budget.announce(limits)
+            return found
+
+        return await self._read("exchangeInfo", {}, _ONE, parse, signed=False)
+
+    async def candles(
+        self, symbol: str, interval: Interval, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[Candle]:
+        params = {
+            "symbol": symbol,
+            "interval": interval.value,
+            "startTime": str(start_ms),
+            "endTime": str(end_ms),
+            "limit": str(limit),
+        }
+
+        # What the exchange's clock certainly shows by now: the reply will not be older.
+        sure_ms = self._rest.exchange_ms() - self._rest.time_error_ms
+
+        def parse(body: bytes) -> list[Candle]:
+            return market_replies.candles(body, symbol, interval, sure_ms)
+
+        cost = Cost(weight=_klines_weight(limit))
+        return await self._read("klines", params, cost, parse, signed=False)
+
+    async def book_top(self, symbol: str) -> BookTop:
+        params = {"symbol": symbol, "limit": "5"}
+        return await self._read(
+            "depth",
+            params,
+            Cost(weight=2),
+            lambda body: market_replies.book_top(body, symbol),
+            signed=False,
+        )
+
+    async def mark_price(self, symbol: str) -> MarkPrice:
+        return await self._read(
+            "premiumIndex",
+            {"symbol": symbol},
+            _ONE,
+            market_replies.mark_price,
+            signed=False,
+        )
+
+    # --- how the account is set up ---
+
+    async def account_settings(self) -> AccountSettings:
+        return await self._read(
+            "accountConfig",
+            {},
+            _FIVE,
+            account_replies.account_settings,
+        )
+
+    async def set_isolated(self, symbol: str) -> None:
+        try:
+            await self._rest.send(
+                "post", "marginType", {"symbol": symbol, "marginType": "ISOLATED"}, _ONE
+            )
+        except AnsweredError as error:
+            if not is_no_change(error.code):
+                _fail(f"marginType {symbol}", error)
+        except NoAnswer as error:
+            _fail(f"marginType {symbol}", error)
+
+    async def set_leverage(self, symbol: str, leverage: int) -> None:
+        what = f"leverage {symbol}"
+        params = {"symbol": symbol, "leverage": str(leverage)}
+        try:
+            reply = await self._rest.send("post", "leverage", params, _ONE)
+            now = account_replies.leverage(reply.body)
+        except (AnsweredError, NoAnswer, MalformedError) as error:
+            _fail(what, error)
+        if now != leverage:
+            raise ExchangeError(f"{what}: asked for {leverage}, the exchange says {now}")
+
+    # --- orders ---
+
+    async def place(self, intent: OrderIntent) -> Outcome:
+        try:
+            params = fields.order_params(intent)
+        except fields.NotSendable as error:
+            return Denied(error.rule, str(error))
+        # Orders weigh nothing by address; they count on the account's order limits.
+        cost = Cost(orders=1, exit=fields.may_use_reserve(intent))
+        path = fields.order_path(intent.book)
+        return await self._command(
+            "post",
+            path,
+            params,
+            cost,
+            lambda body: Confirmed(account_replies.order_report(body, intent.book)),
+            recv_window_ms=intent.recv_window_ms,
+        )
+
+    async def cancel(self, symbol: str, client_order_id: str, book: OrderBook) -> Outcome:
+        path = fields.order_path(book)
+        params = fields.order_id_params(symbol, client_order_id, book)
+        if book is OrderBook.PLAIN:
+            return await self._command(
+                "delete",
+                path,
+                params,
+                _EXIT_ONE,
+                lambda body: Confirmed(account_replies.order_report(body, book)),
+            )
+        failed = await self._command("delete", path, params, _EXIT_ONE, lambda _: None)
+        if failed is not None:
+            return failed
+        # The reply names no order: ask what became of it.
+        try:
+            report = await self.order(symbol, client_order_id, book)
+        except ExchangeError as error:
+            return Unresolved(f"cancelled, but not read since: {error}")
+        if report is None:
+            return Unresolved("cancelled, and unknown since")
+        return Confirmed(report)
+
+    async def cancel_all(self, symbol: str, book: OrderBook) -> Outcome | None:
+        path = fields.cancel_all_path(book)
+        return await self._command(
+            "delete", path, {"symbol": symbol}, _EXIT_ONE, lambda _: None
+        )
+
+    async def order(
+        self, symbol: str, client_order_id: str, book: OrderBook
+    ) -> OrderReport | None:
+        params = fields.order_id_params(symbol, client_order_id, book)
+        try:
+            return await self._read(
+                fields.order_path(book),
+                params,
+                _EXIT_ONE,
+                lambda body: account_replies.order_report(body, book),
+            )
+        except _UnknownOrderError:
+            return None
+
+    async def open_orders(self, book: OrderBook, symbol: str | None) -> Sequence[OrderReport]:
+        return await self._read(
+            fields.open_orders_path(book),
+            {} if symbol is None else {"symbol": symbol},
+            _ALL_SYMBOLS if symbol is None else _EXIT_ONE,
+            lambda body: account_replies.order_reports(body, book),
+        )
+
+    # --- what the account holds ---
+
+    async def positions(self) -> Sequence[Position]:
+        return await self._read(
+            "positionRisk",
+            {},
+            Cost(weight=5, exit=True),
+            account_replies.positions,
+            version=3,
+        )
+
+    async def balance(self, asset: str) -> Balance:
+        return await self._read(
+            "balance",
+            {},
+            _FIVE,
+            lambda body: account_replies.balance(body, asset),
+            version=3,
+        )
+
+    async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
+        found: dict[int, Fill] = {}
+        start_ms = since_ms
+        while True:
+            # By time at most a week at once; the exchange counts both ends.
+            end_ms = start_ms + _WEEK_MS - 1
+            times = {"startTime": str(start_ms), "endTime": str(end_ms)}
+            page = await self._fills_page(symbol, times)
+            full = len(page) >= _PAGE
+            found |= {fill.exchange_trade_id: fill for fill in page}
+            # By id there is no limit of time: once a page is full, this leads to the end.
+            while len(page) >= _PAGE:
+                after = page[-1].exchange_trade_id + 1
+                page = await self._fills_page(symbol, {"fromId": str(after)})
+                found |= {fill.exchange_trade_id: fill for fill in page}
+            if full or end_ms >= self.exchange_ms():
+                return [found[trade_id] for trade_id in sorted(found)]
+            start_ms = end_ms + 1
+
+    async def income(self, since_ms: int, until_ms: int) -> Sequence[Income]:
+        found: dict[str, Income] = {}
+        start_ms = since_ms
+        while start_ms <= until_ms:
+            page = await self._read(
+                "income",
+                {"startTime": str(start_ms), "endTime": str(until_ms), "limit": str(_PAGE)},
+                Cost(weight=30),
+                account_replies.incomes,
+            )
+            found |= {entry.income_id: entry for entry in page}
+            if len(page) < _PAGE:
+                break
+            # From the last time again, which may hold more entries than fitted.
+            last_ms = max(entry.time_ms for entry in page)
+            start_ms = last_ms if last_ms > start_ms else start_ms + 1
+        return sorted(found.values(), key=lambda entry: (entry.time_ms, entry.income_id))
+
+    # --- streams ---
+
+    async def run_market_streams(
+        self, symbols: Sequence[str], intervals: Sequence[Interval], sink: MarketSink
+    ) -> None:
+        await self._feeds.run_market(symbols, intervals, sink)
+
+    async def run_user_stream(self, sink: UserSink) -> None:
+        await self._feeds.run_user(sink)
+
+    # --- requests ---
+
+    async def _fills_page(self, symbol: str, params: Params) -> list[Fill]:
+        return await self._read(
+            "userTrades",
+            {"symbol": symbol, "limit": str(_PAGE), **params},
+            Cost(weight=5, exit=True),
+            account_replies.fills,
+        )
+
+    async def _read(
+        self,
+        path: str,
+        params: Params,
+        cost: Cost,
+        parse: Callable[[bytes], T],
+        *,
+        signed: bool = True,
+        version: int = 1,
+    ) -> T:
+        """Ask and parse. After a limit was hit the budget waits, and the read is tried again.
+
+        Raises:
+            ExchangeError: an error, no answer, or one that can't be read.
+        """
+        for tries_left in reversed(range(_READ_TRIES)):
+            try:
+                reply = await self._rest.send(
+                    "get", path, params, cost, signed=signed, version=version
+                )
+                return parse(reply.body)
+            except AnsweredError as error:
+                if tries_left == 0 or _cause(error) is not Cause.LIMITS:
+                    _fail(path, error)
+            except (NoAnswer, MalformedError) as error:
+                _fail(path, error)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _command(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        cost: Cost,
+        parse: Callable[[bytes], T],
+        *,
+        recv_window_ms: int | None = None,
+    ) -> T | Rejected | Unresolved:
+        """Send an order command; what can't be proven is unresolved."""
+        try:
+            reply = await self._rest.send(
+                method, path, params, cost, recv_window_ms=recv_window_ms
+            )
+            return parse(reply.body)
+        except AnsweredError as error:
+            return classify(error.http_status, error.code, error.text)
+        except NoAnswer as error:
+            if not error.sent:
+                return Rejected(Cause.OVERLOADED, 0, str(error))
+            return Unresolved(str(error))
+        except MalformedError as error:
+            # It was accepted, most likely, and asking for it will tell.
+            return Unresolved(f"the answer can't be read: {error}")
+
+
+class _UnknownOrderError(ExchangeError):
+    """The exchange says that it does not know the order asked for."""
+
+
+def _cause(error: AnsweredError) -> Cause | None:
+    outcome = classify(error.http_status, error.code, error.text)
+    return outcome.cause if isinstance(outcome, Rejected) else None
+
+
+def _fail(what: str, error: AnsweredError | NoAnswer | MalformedError) -> NoReturn:
+    """Raise the error that a failed read or setting is for the callers."""
+    if not isinstance(error, AnsweredError):
+        raise ExchangeError(f"{what}: {error}") from error
+    text = f"{what}: {error}"
+    cause = _cause(error)
+    if cause is Cause.KEY:
+        remedy = "check the API key, its secret, its list of addresses and its permissions"
+        raise ExchangeRefusal(f"{text}; {remedy}", error.code) from error
+    kind = _UnknownOrderError if cause is Cause.UNKNOWN_ORDER else ExchangeError
+    raise kind(text, error.code) from error
+
+
+def _klines_weight(limit: int) -> int:
+    """What a request for so many candles weighs."""
+    for below, weight in ((100, 1), (500, 2), (1001, 5)):
+        if limit < below:
+            return weight
+    return 10

@@ -1,0 +1,199 @@
+"""REST replies about the market, and what they are in our words.
+
+Field names are those of the exchange's own SDK (18.0.1). Unknown fields are ignored; a missing
+required one makes the reply malformed, never a neutral default.
+"""
+
+import logging
+from decimal import Decimal
+
+import msgspec
+
+from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.market import BookTop, MarkPrice
+from rusy_tui.exchange.weights import Counted
+from rusy_tui.exchange.wire import MalformedError, Wire, decode, decoder
+
+_log = logging.getLogger(__name__)
+
+
+class _KlineRow(Wire, array_like=True):
+    open_time: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    close_time: int
+    quote_volume: float
+    trades: float
+    taker_buy_volume: float
+
+
+class _Filter(Wire, rename="camel"):
+    filter_type: str
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    tick_size: Decimal | None = None
+    min_qty: Decimal | None = None
+    max_qty: Decimal | None = None
+    step_size: Decimal | None = None
+    notional: Decimal | None = None
+    multiplier_up: Decimal | None = None
+    multiplier_down: Decimal | None = None
+
+
+class _Symbol(Wire, rename="camel"):
+    symbol: str
+    contract_type: str
+    status: str
+    base_asset: str
+    quote_asset: str
+    filters: list[_Filter]
+    onboard_date: int = 0
+
+    def instrument(self) -> Instrument:
+        """In our words.
+
+        Raises:
+            MalformedError: a filter that orders are checked against is missing.
+        """
+        by_type = {one.filter_type: one for one in self.filters}
+
+        def needed(filter_type: str, name: str) -> Decimal:
+            one = by_type.get(filter_type)
+            value = getattr(one, name) if one is not None else None
+            if not isinstance(value, Decimal):
+                raise MalformedError(f"{self.symbol} has no {filter_type} {name}")
+            return value
+
+        step_size = needed("LOT_SIZE", "step_size")
+        return Instrument(
+            symbol=self.symbol,
+            contract_type=self.contract_type,
+            base_asset=self.base_asset,
+            quote_asset=self.quote_asset,
+            trading=self.status == "TRADING",
+            tick_size=needed("PRICE_FILTER", "tick_size"),
+            min_price=needed("PRICE_FILTER", "min_price"),
+            max_price=needed("PRICE_FILTER", "max_price"),
+            step_size=step_size,
+            min_quantity=needed("LOT_SIZE", "min_qty"),
+            max_quantity=needed("LOT_SIZE", "max_qty"),
+            # A market step of zero means that the plain one rules.
+            market_step_size=needed("MARKET_LOT_SIZE", "step_size") or step_size,
+            market_min_quantity=needed("MARKET_LOT_SIZE", "min_qty"),
+            market_max_quantity=needed("MARKET_LOT_SIZE", "max_qty"),
+            min_notional=needed("MIN_NOTIONAL", "notional"),
+            price_factor_up=needed("PERCENT_PRICE", "multiplier_up"),
+            price_factor_down=needed("PERCENT_PRICE", "multiplier_down"),
+            onboard_ms=self.onboard_date,
+        )
+
+
+class _RateLimit(Wire, rename="camel"):
+    rate_limit_type: str
+    interval: str
+    interval_num: int
+    limit: int
+
+
+class _ExchangeInfo(Wire, rename="camel"):
+    symbols: list[_Symbol]
+    rate_limits: list[_RateLimit] = msgspec.field(default_factory=list)
+
+
+class _Depth(Wire):
+    bids: list[tuple[Decimal, Decimal]]
+    asks: list[tuple[Decimal, Decimal]]
+    event_ms: int = msgspec.field(name="E")
+
+
+class _Premium(Wire, rename="camel"):
+    symbol: str
+    mark_price: Decimal
+    last_funding_rate: Decimal
+    next_funding_time: int
+    time: int
+
+
+_KLINES = decoder(list[_KlineRow])
+_EXCHANGE_INFO = decoder(_ExchangeInfo)
+_DEPTH = decoder(_Depth)
+_PREMIUM = decoder(_Premium)
+
+_INTERVALS_S = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
+_COUNTED = {"REQUEST_WEIGHT": Counted.WEIGHT, "ORDERS": Counted.ORDERS}
+
+# Every function below raises MalformedError for a body that can't be read.
+
+
+def candles(body: bytes, symbol: str, interval: Interval, sure_ms: int) -> list[Candle]:
+    """Candles, ascending. What the exchange left out is 0 here, as on the wire.
+
+    Args:
+        body: the reply.
+        symbol: asked for.
+        interval: asked for.
+        sure_ms: exchange time that had passed for certain when the reply was made; a candle
+            is closed when it ended before, or when a later one follows it.
+    """
+    rows = decode(_KLINES, body)
+    last = len(rows) - 1
+    return [
+        Candle(
+            symbol=symbol,
+            interval=interval,
+            open_time_ms=row.open_time,
+            open=row.open,
+            high=row.high,
+            low=row.low,
+            close=row.close,
+            volume=row.volume,
+            quote_volume=row.quote_volume,
+            trades=row.trades,
+            taker_buy_volume=row.taker_buy_volume,
+            closed=index < last or row.open_time + interval.ms <= sure_ms,
+        )
+        for index, row in enumerate(rows)
+    ]
+
+
+def instruments(body: bytes) -> tuple[dict[str, Instrument], list[tuple[Counted, int, int]]]:
+    """The contracts by symbol, and the rate limits as (what, window in s, most)."""
+    info = decode(_EXCHANGE_INFO, body)
+    found = {}
+    for symbol in info.symbols:
+        try:
+            found[symbol.symbol] = symbol.instrument()
+        except MalformedError as error:
+            # One odd contract among hundreds must not hide the others; it can't be traded.
+            _log.warning("instrument left out: %s", error)
+    limits = [
+        (
+            _COUNTED[one.rate_limit_type],
+            one.interval_num * _INTERVALS_S[one.interval],
+            one.limit,
+        )
+        for one in info.rate_limits
+        if one.rate_limit_type in _COUNTED and one.interval in _INTERVALS_S
+    ]
+    return found, limits
+
+
+def book_top(body: bytes, symbol: str) -> BookTop:
+    """The best bid and ask of a depth reply."""
+    depth = decode(_DEPTH, body)
+    if not depth.bids or not depth.asks:
+        raise MalformedError(f"the book of {symbol} has an empty side")
+    (bid, bid_quantity), (ask, ask_quantity) = depth.bids[0], depth.asks[0]
+    return BookTop(symbol, bid, bid_quantity, ask, ask_quantity, depth.event_ms)
+
+
+def mark_price(body: bytes) -> MarkPrice:
+    """The mark price and next funding of one symbol."""
+    one = decode(_PREMIUM, body)
+    return MarkPrice(
+        one.symbol, one.mark_price, one.last_funding_rate, one.next_funding_time, one.time
+    )

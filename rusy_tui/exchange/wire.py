@@ -1,0 +1,122 @@
+"""What replies and stream messages have in common: checked decoding, states, sides."""
+
+import math
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from rusy_tui.domain.money import ZERO
+from rusy_tui.domain.order import OrderState, Side
+
+T = TypeVar("T")
+
+
+class MalformedError(Exception):
+    """The exchange sent something that can't be read; the text says what and where."""
+
+
+class Wire(msgspec.Struct):
+    """Base of everything decoded: a number that is none (NaN, Infinity) is refused."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, Decimal | float) and not math.isfinite(value):
+                raise ValueError(f"{name} is no finite number")
+
+
+def decode(decoder: "msgspec.json.Decoder[T]", body: bytes | str) -> T:
+    """Decode, with one error for whatever is wrong.
+
+    Raises:
+        MalformedError: not JSON, or not of the expected shape.
+    """
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedError(str(error)) from error
+
+
+def decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
+    """A decoder that takes the exchange's numbers in strings for what they are."""
+    # Not strict only lets "1.5" be a float: Decimal takes strings anyway.
+    return msgspec.json.Decoder(kind, strict=False)
+
+
+_STATES = {
+    "NEW": OrderState.NEW,
+    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELED,
+    "EXPIRED": OrderState.EXPIRED,
+    # Self-trade prevention took it: gone all the same.
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+    "REJECTED": OrderState.REJECTED,
+    # Conditional orders.
+    "TRIGGERING": OrderState.TRIGGERING,
+    "TRIGGERED": OrderState.TRIGGERED,
+    "FINISHED": OrderState.FINISHED,
+}
+
+
+def state_of(word: str) -> OrderState:
+    """An order's state.
+
+    Raises:
+        MalformedError: a state nobody has told us of; guessing one could cost a position.
+    """
+    state = _STATES.get(word)
+    if state is None:
+        raise MalformedError(f"order state {word!r} is unknown")
+    return state
+
+
+def side_of(word: str) -> Side:
+    """An order's side.
+
+    Raises:
+        MalformedError: neither BUY nor SELL.
+    """
+    if word not in ("BUY", "SELL"):
+        raise MalformedError(f"side {word!r} is unknown")
+    return Side(word.lower())
+
+
+def number_or_zero(text: Any) -> Decimal:
+    """A number that the exchange leaves out, or sends as "", where it has none.
+
+    Raises:
+        MalformedError: something else than a finite number.
+    """
+    if text is None or text == "":
+        return ZERO
+    try:
+        number = Decimal(str(text))
+    except ArithmeticError as error:
+        raise MalformedError(f"{text!r} is no number") from error
+    if not number.is_finite():
+        raise MalformedError(f"{text!r} is no finite number")
+    return number
+
+
+def plain_order_id(raw: str | int | None) -> str:
+    """The plain order a conditional one became; "" where there is none yet."""
+    return "" if raw in (None, "", 0, "0") else str(raw)
+
+
+class Unknown(msgspec.Struct):
+    """A message that is well-formed and that we don't use; ``kind`` is its tag, "" if none."""
+
+    kind: str = msgspec.field(default="", name="e")
+
+
+def not_ours(found: Unknown, known: frozenset[str], error: MalformedError) -> Unknown:
+    """Judge a message that did not decode: of a kind we don't use, or damaged.
+
+    Raises:
+        MalformedError: the error given, when the kind is one that we use.
+    """
+    if found.kind in known:
+        raise error
+    return found
