@@ -13,9 +13,9 @@ _ONBOARD_MS = 1_569_398_400_000
 
 # symbol: tick, least and greatest price (USDT); step, greatest quantity and greatest market
 # quantity (base asset); least notional (USDT). Ticks and steps are those of /fapi/v1/
-# exchangeInfo in 2025 and agree with the decimals of recorded candles of that year. The
-# bounds of BTC, ETH and SOL are recorded answers too; those of the others are of the same
-# order as the exchange's, wide enough to matter to nobody who trades by hand.
+# exchangeInfo in 2025 and agree with the decimals of candles recorded then. The other figures
+# of BTC, ETH and SOL stood in recorded answers; for the rest they are of the same order as the
+# exchange's and nothing more.
 _KNOWN = {
     "BTCUSDT": ("0.10", "556.80", "4529764", "0.001", "1000", "120", "100"),
     "ETHUSDT": ("0.01", "39.86", "306177", "0.001", "10000", "2000", "20"),

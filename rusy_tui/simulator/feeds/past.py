@@ -1,4 +1,4 @@
-"""A market's past: recorded columns as the closed candles the exchange would answer with."""
+"""A market's past: columns as the closed candles the exchange would answer with."""
 
 import math
 
@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.simulator.feeds.columns import Columns
 from rusy_tui.simulator.feeds.path import mean_price, steps_in
-from rusy_tui.simulator.feeds.recording import Recording
 
 # More than any warm-up asks for and than a screen shows.
 HISTORY_BARS = 1500
-# Digits that an amount has after the point; more are a binary tail of its sum.
-_DIGITS = 8
+# A float holds this many decimal digits; what a sum has beyond them is its binary tail.
+_DIGITS = 15
 
 
-def candles_of(bars: Recording, interval: Interval) -> list[Candle]:
+def candles_of(bars: Columns, interval: Interval) -> list[Candle]:
     """The last closed candles of an interval, ascending, at most :data:`HISTORY_BARS`.
 
     Args:
-        bars: recorded, without a gap, ending on a boundary of ``interval``.
-        interval: as long as the recording's or longer; only whole bars are built.
+        bars: without a gap, ending on a boundary of ``interval``.
+        interval: as long as theirs or longer; only whole bars are built.
     """
     group = interval.ms // bars.interval.ms
     lead = int(-bars.open_time_ms[0] % interval.ms // bars.interval.ms) if len(bars) else 0
@@ -72,4 +72,4 @@ def _sums(amounts: NDArray[np.float64], group: int) -> NDArray[np.float64]:
     if group == 1:
         return amounts
     rows = amounts.reshape(-1, group).tolist()
-    return np.array([round(math.fsum(row), _DIGITS) for row in rows])
+    return np.array([float(f"{math.fsum(row):.{_DIGITS}g}") for row in rows])

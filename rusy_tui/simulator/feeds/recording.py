@@ -6,21 +6,17 @@ and the remedy: what is replayed was named on a command line.
 """
 
 import re
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyarrow import csv, parquet
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import UsageError
-
-Floats = NDArray[np.float64]
-Times = NDArray[np.int64]
+from rusy_tui.simulator.feeds.columns import Columns, Floats, Times
 
 # The order of the exchange's own kline files and replies, which come without a header too.
 _KLINE_ORDER = (
@@ -54,54 +50,6 @@ _NAME = re.compile(r"(?P<symbol>[A-Za-z0-9]+)-(?P<interval>\d+[smhdwM])(?:-.*)?$
 _FIRST_MICROSECOND = 10**14
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """Bars of one symbol as recorded, one array a column, ascending by open time.
-
-    Prices in USDT, ``volume`` and ``taker_buy_volume`` in the base asset, ``quote_volume`` in
-    USDT. The last three are None where the file has no such column.
-    """
-
-    path: Path
-    symbol: str
-    interval: Interval
-    open_time_ms: Times
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats
-    quote_volume: Floats | None
-    trades: Floats | None
-    taker_buy_volume: Floats | None
-
-    def __len__(self) -> int:
-        return len(self.open_time_ms)
-
-    def rows(self, rows: slice) -> "Recording":
-        """The same recording over a slice of its bars."""
-
-        def cut(column: Floats | None) -> Floats | None:
-            return None if column is None else column[rows]
-
-        return replace(
-            self,
-            open_time_ms=self.open_time_ms[rows],
-            open=self.open[rows],
-            high=self.high[rows],
-            low=self.low[rows],
-            close=self.close[rows],
-            volume=self.volume[rows],
-            quote_volume=cut(self.quote_volume),
-            trades=cut(self.trades),
-            taker_buy_volume=cut(self.taker_buy_volume),
-        )
-
-    def index_of(self, time_ms: int) -> int:
-        """How many bars open before a moment."""
-        return int(np.searchsorted(self.open_time_ms, time_ms))
-
-
 def utc(time_ms: int) -> str:
     """A moment as a person types it."""
     moment = datetime.fromtimestamp(time_ms / 1000, UTC)
@@ -110,7 +58,7 @@ def utc(time_ms: int) -> str:
 
 def read_recording(
     path: Path, symbol: str | None = None, interval: Interval | None = None
-) -> Recording:
+) -> Columns:
     """The bars of a Parquet or CSV file.
 
     Args:
@@ -133,16 +81,15 @@ def read_recording(
     optional = {
         name: _floats(path, name, columns[name]) for name in _OPTIONAL if name in columns
     }
-    recording = Recording(
-        path,
+    recording = Columns(
         symbol,
         interval,
         _times(path, columns["open_time"]),
         *(needed[name] for name in _NEEDED),
         *(optional.get(name) for name in _OPTIONAL),
     )
-    _check_order(recording)
-    _check_values(recording)
+    _check_order(path, recording)
+    _check_values(path, recording)
     return recording
 
 
@@ -253,9 +200,9 @@ def _floats(path: Path, name: str, column: Any) -> Floats:
     return values
 
 
-def _check_order(recording: Recording) -> None:
+def _check_order(path: Path, recording: Columns) -> None:
     """Ascending, without duplicates, and spaced as the interval says."""
-    path, times = recording.path, recording.open_time_ms
+    times = recording.open_time_ms
     steps = np.diff(times)
     bad = np.flatnonzero(steps <= 0)
     if len(bad):
@@ -277,7 +224,7 @@ def _check_order(recording: Recording) -> None:
         )
 
 
-def _check_values(recording: Recording) -> None:
+def _check_values(path: Path, recording: Columns) -> None:
     """Prices above zero, high and low around the rest, no negative amount."""
     low, high = recording.low, recording.high
     body_low = np.minimum(recording.open, recording.close)
@@ -299,7 +246,7 @@ def _check_values(recording: Recording) -> None:
         bad = np.flatnonzero(rows)
         if len(bad):
             raise UsageError(
-                f"{recording.path}: {what} in the bar of "
+                f"{path}: {what} in the bar of "
                 f"{utc(int(recording.open_time_ms[bad[0]]))} ({len(bad)} bars so); repair or "
                 "replace the file"
             )

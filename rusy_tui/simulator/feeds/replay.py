@@ -12,10 +12,11 @@ from rusy_tui.domain.errors import UsageError
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import exact
 from rusy_tui.simulator.feeds import Print, Step
+from rusy_tui.simulator.feeds.columns import Columns
 from rusy_tui.simulator.feeds.contracts import of_recording
 from rusy_tui.simulator.feeds.past import HISTORY_BARS, candles_of
 from rusy_tui.simulator.feeds.path import Amounts, step_ms, steps_in, walk
-from rusy_tui.simulator.feeds.recording import Recording, read_funding, read_recording, utc
+from rusy_tui.simulator.feeds.recording import read_funding, read_recording, utc
 
 # The exchange's usual rate and rhythm, where no recording of it is given.
 DEFAULT_FUNDING_RATE = Decimal("0.0001")
@@ -63,11 +64,11 @@ class ReplayFeed:
         recording = read_recording(path, symbol, interval)
         self._symbol = recording.symbol
         self._interval = recording.interval
-        self._start_ms = _start(recording, from_ms)
-        self._end_ms = _end(recording, until_ms, self._start_ms)
+        self._start_ms = _start(path, recording, from_ms)
+        self._end_ms = _end(path, recording, until_ms, self._start_ms)
         first, end = map(recording.index_of, (self._start_ms, self._end_ms))
         self._played = recording.rows(slice(first, end))
-        _check_whole(self._played, self._start_ms, self._end_ms)
+        _check_whole(path, self._played, self._start_ms, self._end_ms)
         # One hour more, so that as many whole hours are left after cutting at a boundary.
         bars = (HISTORY_BARS + 1) * (Interval.H1.ms // self._interval.ms)
         past = recording.rows(slice(max(0, first - bars), first))
@@ -144,7 +145,7 @@ class ReplayFeed:
                 yield Step(open_time_ms + step * pace_ms, (made,))
 
 
-def _start(recording: Recording, from_ms: int | None) -> int:
+def _start(path: Path, recording: Columns, from_ms: int | None) -> int:
     first = int(recording.open_time_ms[0])
     last = int(recording.open_time_ms[-1]) + recording.interval.ms
     if from_ms is None:
@@ -159,13 +160,11 @@ def _start(recording: Recording, from_ms: int | None) -> int:
             f"from {utc(from_ms)}: play begins on a full hour; the nearest is {utc(nearest)}"
         )
     if not first <= from_ms < last:
-        raise UsageError(
-            f"from {utc(from_ms)}: {recording.path} holds {utc(first)} to {utc(last)}"
-        )
+        raise UsageError(f"from {utc(from_ms)}: {path} holds {utc(first)} to {utc(last)}")
     return from_ms
 
 
-def _end(recording: Recording, until_ms: int | None, start_ms: int) -> int:
+def _end(path: Path, recording: Columns, until_ms: int | None, start_ms: int) -> int:
     last = int(recording.open_time_ms[-1]) + recording.interval.ms
     # Play that ends within a quarter would leave a bar that never closes.
     grid = max(recording.interval, Interval.M15, key=lambda interval: interval.ms)
@@ -180,13 +179,12 @@ def _end(recording: Recording, until_ms: int | None, start_ms: int) -> int:
         raise UsageError(f"until {utc(until_ms)} is not after from {utc(start_ms)}")
     if until_ms > last:
         raise UsageError(
-            f"until {utc(until_ms)}: {recording.path} ends at {utc(last)}; play until then at "
-            "most"
+            f"until {utc(until_ms)}: {path} ends at {utc(last)}; play until then at most"
         )
     return until_ms
 
 
-def _check_whole(played: Recording, start_ms: int, end_ms: int) -> None:
+def _check_whole(path: Path, played: Columns, start_ms: int, end_ms: int) -> None:
     """Every bar from the start to the end is there."""
     opens = np.concatenate([[start_ms - played.interval.ms], played.open_time_ms, [end_ms]])
     gaps = np.flatnonzero(np.diff(opens) != played.interval.ms)
@@ -198,12 +196,12 @@ def _check_whole(played: Recording, start_ms: int, end_ms: int) -> None:
     if begin > start_ms:
         choices.insert(0, f"until {utc(begin)} at most")
     raise UsageError(
-        f"{played.path}: {missing} bars are missing from {utc(begin)} to {utc(end)}; play "
+        f"{path}: {missing} bars are missing from {utc(begin)} to {utc(end)}; play "
         f"{' or '.join(choices)}"
     )
 
 
-def _unbroken(past: Recording, start_ms: int) -> Recording:
+def _unbroken(past: Columns, start_ms: int) -> Columns:
     """The bars after the last gap: an exchange's past has none, and none could be filled."""
     opens = np.append(past.open_time_ms, start_ms)
     gaps = np.flatnonzero(np.diff(opens) != past.interval.ms)
