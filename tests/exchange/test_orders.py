@@ -3,6 +3,7 @@
 import asyncio
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -193,15 +194,15 @@ def test_after_a_429_nobody_sends_before_the_named_time() -> None:
         scripted.script(ORDER_PATH, Answer(ORDER))
         scripted.script("DELETE v1/allOpenOrders", Answer({"code": 200, "msg": "done"}))
         await exchange.connect()
-        tasks = [clock_task(exchange.positions())]
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(exchange.positions())]
         await clock.sleep(0.5)
         stopped_ms = scripted.requests("GET v3/positionRisk")[0].at_ms
         assert 36 < exchange.budget.closed_for_s < 37
         before = len(scripted.seen)
         # Not even exits.
         tasks += [
-            clock_task(exchange.place(entry(reduce_only=True))),
-            clock_task(exchange.cancel_all("BTCUSDT", OrderBook.PLAIN)),
+            asyncio.create_task(exchange.place(entry(reduce_only=True))),
+            asyncio.create_task(exchange.cancel_all("BTCUSDT", OrderBook.PLAIN)),
         ]
         await clock.sleep(36)
         assert len(scripted.seen) == before
@@ -299,7 +300,3 @@ def test_without_a_connection_nothing_was_sent() -> None:
             await exchange.connect()
 
     in_lockstep(scenario)
-
-
-def clock_task(awaitable: object) -> "asyncio.Task[object]":
-    return asyncio.ensure_future(awaitable)  # type: ignore[arg-type]  # any coroutine
