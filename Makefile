@@ -14,6 +14,11 @@ export GOAL := $(firstword $(MAKECMDGOALS) run)
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# The version that is shipped; training it again leaves the committed one alone.
+SHIPPED = $(shell cat models/SHIPPED)
+OUT ?= .cache/trained/$(SHIPPED)
+NEEDS_DATA = $(if $(strip $(DATA)),:,{ echo 'rusy: this needs recorded candles. Type:'; \
+	echo; echo '    make $(GOAL) DATA=DIR'; echo; } >&2; exit 2)
 # A .venv whose Python is gone (an upgraded system, a moved folder) is made again.
 LOST := $(if $(wildcard $(BIN)/python),,lost)
 
@@ -55,8 +60,10 @@ bench: .venv/.stamp-dev ## measurements (DATA=DIR: recorded candles)
 soak: .venv/.stamp-dev ## whole-system runs over many seeds (SEEDS=100, or one: SEED=7)
 	@$(PYTEST) -q -m soak --timeout 0 $(ARGS)
 
-train: .venv/.stamp-train ## train the shipped networks again (DATA=DIR: recorded candles)
-	@exec $(BIN)/rusy train $(if $(strip $(DATA)),--data $(RUSY_RECORDINGS)) $(ARGS)
+train: .venv/.stamp-train ## train the shipped version again and compare (DATA=DIR; OUT=DIR)
+	@$(NEEDS_DATA)
+	@$(BIN)/python -m training train --data "$$RUSY_RECORDINGS" --out $(OUT) \
+		--against models/$(SHIPPED) $(ARGS)
 
 lock: ## resolve pyproject.toml into requirements/*.txt (ARGS=--upgrade: newer releases)
 	@tools/lock.sh $(ARGS)
@@ -89,7 +96,9 @@ TWICE = $(REPLAY) $(1) >.venv/first.json && $(REPLAY) $(1) >.venv/second.json \
 	&& cmp .venv/first.json .venv/second.json && cat .venv/first.json
 
 done-replay: .venv/.stamp-run ## a recorded week twice, compared byte for byte (DATA=DIR)
+	@$(NEEDS_DATA)
 	@$(call TWICE,)
 
 done-busy: .venv/.stamp-run ## the same with busy.yaml: more trades, one of them stopped out
+	@$(NEEDS_DATA)
 	@$(call TWICE,--config busy.yaml)
