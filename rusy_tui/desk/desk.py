@@ -22,8 +22,8 @@ from rusy_tui.domain.commands import Reply
 from rusy_tui.domain.modes import Mode
 from rusy_tui.domain.proposal import Plan, Proposal, ProposalState
 from rusy_tui.domain.settings import ApprovalSettings, RiskSettings
-from rusy_tui.store.journal import JournalRepository
-from rusy_tui.store.proposals import ProposalRepository
+from rusy_tui.store.journal import Journal
+from rusy_tui.store.proposals import Proposals
 
 log = structlog.get_logger("desk")
 
@@ -49,8 +49,8 @@ class Desk:
     def __init__(
         self,
         clock: Clock,
-        proposals: ProposalRepository,
-        journal: JournalRepository,
+        proposals: Proposals,
+        journal: Journal,
         gates: Gates,
         outlook: Outlook,
         enter: Enter,
@@ -77,8 +77,8 @@ class Desk:
         """The proposals that wait, oldest first."""
         return tuple(p for p in self._known.values() if p.state is ProposalState.PENDING)
 
-    def pending_holdings(self, besides: int | None = None) -> tuple[Holding, ...]:
-        """What the pending proposals would hold, all but one of them."""
+    def pending_holdings(self, besides: str | None = None) -> tuple[Holding, ...]:
+        """What the pending proposals would hold, all but those of one symbol."""
         return tuple(
             Holding(
                 symbol=p.plan.symbol,
@@ -88,7 +88,7 @@ class Desk:
                 pending=True,
             )
             for p in self.pending
-            if p.proposal_id != besides
+            if p.plan.symbol != besides
         )
 
     async def propose(self, plan: Plan) -> Proposal:
@@ -186,7 +186,7 @@ class Desk:
             now_ms=self._clock.market_ms(),
             monotonic_s=self._clock.monotonic_s(),
             gates=self._gates.closed,
-            holdings=self._outlook.holdings(self.pending_holdings(proposal.proposal_id)),
+            holdings=self._outlook.holdings(self.pending_holdings(proposal.plan.symbol)),
             limits=self._limits,
             book=self._outlook.book(proposal.plan.symbol),
             max_drift_bps=self._approval.max_drift_bps,
@@ -203,7 +203,9 @@ class Desk:
             reason=reason,
         )
         self._known[proposal.proposal_id] = decided
-        await self._proposals.decide(decided)
+        await self._proposals.decide(
+            decided.proposal_id, state, self._clock.market_ms(), who, reason
+        )
         self._announce(decided)
         log.info("proposal decided", id=proposal.proposal_id, state=str(state), who=who)
         return decided

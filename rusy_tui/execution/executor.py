@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from rusy_tui.decide.holdings import Holding
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import Defect, ExchangeError, UnreachableError
 from rusy_tui.domain.instrument import Instrument
@@ -114,6 +115,19 @@ class Executor:
         """The trades that have not ended, by symbol."""
         return self._lives
 
+    def holdings(self) -> tuple[Holding, ...]:
+        """Every trade that has not ended, at its whole planned size."""
+        trades = [life.trade for life in self._lives.values()]
+        return tuple(
+            Holding(
+                symbol=trade.symbol,
+                side=trade.side,
+                notional_usd=max(trade.planned_quantity, trade.quantity) * trade.planned_entry,
+                risk_usd=trade.risk_usd,
+            )
+            for trade in trades
+        )
+
     async def enter(self, proposal: Proposal) -> str:
         """Start a trade from an approved proposal; its id."""
         plan = proposal.plan
@@ -160,7 +174,7 @@ class Executor:
         life = self._lives.get(fill.symbol)
         if life is None:
             ours = purpose_of(fill.client_order_id) is not None
-            if await self._store.fills.add(fill, None) and not ours:
+            if await self._store.fills.add(fill, "") and not ours:
                 self.foreign_fills += 1
                 text = f"{fill.symbol} filled {fill.quantity} at {fill.price}: not by us"
                 self._wiring.say(text, "ask")
@@ -192,13 +206,13 @@ class Executor:
 
     async def _live(self, life: Life, inbox: asyncio.Queue[Message]) -> None:
         symbol = life.trade.symbol
-        while not life.done:
+        while True:
             message = await inbox.get()
             before = life.trade
             try:
                 actions = life.on(message, self._now(symbol))
             except Defect as defect:
-                log.error("defect", trade=life.trade.trade_id, why=str(defect))
+                log.exception("defect", trade=life.trade.trade_id, why=str(defect))
                 self._wiring.halt("defect", str(defect))
                 continue
             await self._record(life, message)
@@ -209,6 +223,8 @@ class Executor:
                 self._wiring.changed(life.trade)
             for action in actions:
                 await self._do(action, symbol, inbox)
+            if life.done:
+                return
 
     def _now(self, symbol: str) -> Now:
         return Now(
@@ -224,16 +240,23 @@ class Executor:
         orders, now_ms = self._store.orders, self._clock.market_ms()
         match message:
             case Answered(intent=intent, outcome=Rejected(code=code, message=text)):
-                await orders.reject(intent.client_order_id, code, text, now_ms)
+                await orders.update(
+                    intent.client_order_id,
+                    OrderState.REJECTED,
+                    now_ms,
+                    reject_code=code,
+                    reject_message=text,
+                )
+            case Answered(intent=intent, outcome=Confirmed(report=report)):
+                await keep_report(self._store, intent.client_order_id, report, now_ms)
             case Answered(intent=intent):
-                slot = life.slots[intent.client_order_id]
-                await orders.set_state(intent.client_order_id, slot.state, now_ms)
-            case Reported(report=report) if report.client_order_id in life.slots:
-                await orders.report(report)
+                state = life.slots[intent.client_order_id].state
+                await orders.update(intent.client_order_id, state, now_ms)
             case Absent(client_order_id=client_order_id):
-                await orders.set_state(client_order_id, OrderState.REJECTED, now_ms)
-            case CancelAnswered(outcome=Confirmed(report=report)):
-                await orders.report(report)
+                await orders.update(client_order_id, OrderState.REJECTED, now_ms)
+            case Reported(report=report) | CancelAnswered(outcome=Confirmed(report=report)):
+                if report.client_order_id in life.slots:
+                    await keep_report(self._store, report.client_order_id, report, now_ms)
             case _:
                 pass
 
@@ -282,9 +305,11 @@ class Executor:
     ) -> None:
         """Ask until it is known what became of an order, and fetch its fills."""
         try:
-            intent = await self._store.orders.intent(client_order_id)
-            report = await self._resolver.resolve(intent)
-            await self.fetch_fills(symbol, intent.created_ms)
+            row = await self._store.orders.get(client_order_id)
+            if row is None:
+                raise Defect(f"order {client_order_id} was sent but never made durable")
+            report = await self._resolver.resolve(row.intent)
+            await self.fetch_fills(symbol, row.intent.created_ms)
             if report is None:
                 inbox.put_nowait(Absent(client_order_id))
             else:
@@ -330,3 +355,18 @@ class Executor:
             # A task of ours must never fail; when it does, no entries until somebody looked.
             log.error("task failed", why=repr(error), exc_info=error)
             self._wiring.halt("defect", f"a task failed: {error!r}")
+
+
+async def keep_report(
+    store: Store, client_order_id: str, report: OrderReport, at_ms: int
+) -> None:
+    """Write the exchange's word on an order into its row."""
+    await store.orders.update(
+        client_order_id,
+        report.state,
+        at_ms,
+        exchange_order_id=report.exchange_order_id or None,
+        triggered_order_id=report.triggered_order_id or None,
+        filled_quantity=report.filled_quantity,
+        average_price=report.average_price,
+    )

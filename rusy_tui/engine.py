@@ -1,0 +1,445 @@
+"""The engine: the whole flow, wired once. Read from top to bottom, it is how Rusy works.
+
+::
+
+    exchange ─ market ─ features ─ ensemble ─ decide ─ desk ─ execution ─ exchange
+                  │                                     │         │
+                store                                journal   read model ─ watchers
+
+Live, paper, demo, replay and tests run this same code; only the clock and the exchange
+differ.
+"""
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from rusy_tui.attention import Attention
+from rusy_tui.commanding import Commanding
+from rusy_tui.decide.holdings import Holding, Holdings
+from rusy_tui.decide.risk import day_loss_limit_usd
+from rusy_tui.desk.desk import Desk
+from rusy_tui.desk.gates import Gates
+from rusy_tui.domain.account import OrderChanged, UserEvent
+from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.clock import Clock, Pace, PaceControl
+from rusy_tui.domain.commands import Command, Reply
+from rusy_tui.domain.events import CHART_BARS
+from rusy_tui.domain.market import (
+    BookTop,
+    CandleUpdate,
+    MarketEvent,
+    MarketTrade,
+    MarkPrice,
+    StreamInterrupted,
+    StreamRestored,
+)
+from rusy_tui.domain.modes import Mode
+from rusy_tui.domain.proposal import Proposal
+from rusy_tui.domain.settings import Settings
+from rusy_tui.domain.trade import Trade
+from rusy_tui.ensemble.runtime import Ensemble
+from rusy_tui.exchange.port import ExchangePort
+from rusy_tui.execution.account import AccountKeeper
+from rusy_tui.execution.executor import Executor, Wiring
+from rusy_tui.execution.flatten import Flattened, flatten
+from rusy_tui.execution.ids import Ids
+from rusy_tui.execution.recover import recover
+from rusy_tui.link.hub import Publisher
+from rusy_tui.market.service import MarketService
+from rusy_tui.scoring import Scoring
+from rusy_tui.store.store import Store
+from rusy_tui.teller import Teller
+
+log = structlog.get_logger("engine")
+
+STALE, RECONCILING, STARTING, DAY_LOSS = "stale data", "reconciling", "starting", "day loss"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an engine is made of; launch chooses the kinds.
+
+    ``symbols`` are traded; ``randomness`` is seeded in lockstep; ``stale_after_s`` is how old
+    a price may be to act on and ``heartbeat_s`` how often that is looked at, both in wall
+    seconds; ``speed`` is the demo's own where ``pace_control`` is given.
+    """
+
+    settings: Settings
+    symbols: tuple[str, ...]
+    clock: Clock
+    exchange: ExchangePort
+    store: Store
+    ensemble: Ensemble
+    publisher: Publisher
+    randomness: random.Random
+    stale_after_s: float = 10.0
+    heartbeat_s: float = 1.0
+    pace_control: PaceControl | None = None
+    speed: float = 1.0
+
+
+class Engine:
+    """One account's engine. :meth:`run` starts it by recovery and returns when it stopped."""
+
+    def __init__(self, parts: Parts) -> None:
+        settings, manifest = parts.settings, parts.ensemble.manifest
+        self._parts = parts
+        self._clock = parts.clock
+        self._exchange = parts.exchange
+        self._intervals = tuple(Interval(name) for name in manifest.warmup_bars)
+        self._foreign: tuple[str, ...] = ()
+        self._market_events: asyncio.Queue[MarketEvent] = asyncio.Queue()
+        self._user_events: asyncio.Queue[UserEvent] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._decided = asyncio.Condition()
+        self._decided_ms: dict[str, int] = {}
+
+        self._mode = settings.desk.mode
+        self._ids = Ids(parts.clock, parts.randomness)
+        self._teller = Teller(
+            parts.publisher, parts.clock, parts.symbols, manifest.version, settings.risk
+        )
+        self._gates = Gates(self._gates_changed)
+        self._market = MarketService(
+            parts.exchange,
+            parts.store.candles,
+            parts.clock,
+            symbols=parts.symbols,
+            warmup_bars={Interval(k): n for k, n in manifest.warmup_bars.items()},
+        )
+        self._executor = Executor(
+            parts.exchange,
+            parts.store,
+            parts.clock,
+            self._ids,
+            settings.strategy,
+            Wiring(
+                book=self.book,
+                changed=self._trade_changed,
+                halt=self._halt,
+                say=self._say_execution,
+            ),
+        )
+        self._account = AccountKeeper(
+            parts.exchange,
+            parts.store,
+            parts.clock,
+            self._executor,
+            parts.symbols,
+            self._say_execution,
+        )
+        self._desk = Desk(
+            parts.clock,
+            parts.store.proposals,
+            parts.store.journal,
+            self._gates,
+            self,
+            self._executor.enter,
+            self._proposal_changed,
+            mode=self._mode,
+            approval=settings.approval,
+            limits=settings.risk,
+        )
+        self._scoring = Scoring(
+            settings=settings,
+            clock=parts.clock,
+            store=parts.store,
+            market=self._market,
+            ensemble=parts.ensemble,
+            desk=self._desk,
+            gates=self._gates,
+            executor=self._executor,
+            account=self._account,
+            outlook=self,
+            teller=self._teller,
+        )
+        self._attention = Attention(
+            parts.clock,
+            parts.pace_control,
+            parts.speed,
+            lambda: self._desk.mode is Mode.APPROVE and bool(self._desk.pending),
+            self._pace_changed,
+        )
+        self._commanding = Commanding(
+            parts.store,
+            parts.clock,
+            self._desk,
+            self._gates,
+            self._executor,
+            flatten=self.flatten,
+            stop=self.request_stop,
+            attend=self._attention.card,
+            mode_changed=self._gates_changed,
+            say=lambda text, tone: self._teller.say("mode", text, tone),
+        )
+
+    # Start, run, stop -----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Start by recovery, work until asked to stop, leave what rests resting.
+
+        Raises:
+            ConfigurationError: a configured symbol is not traded.
+            ExchangeRefusal: the account is not fit for trading.
+            UnreachableError, ExchangeError, StorageError: the start could not be made.
+        """
+        self._gates.pause(STARTING, "not ready yet", "when started", self._clock.market_ms())
+        try:
+            await self._start()
+            await self._stopping.wait()
+        finally:
+            self._teller.phase("stopping")
+            await self._stop()
+
+    async def _start(self) -> None:
+        exchange, symbols = self._exchange, self._parts.symbols
+        self._progress("connecting to the exchange")
+        await exchange.connect()
+        await self._account.prepare(self._parts.settings.risk.leverage)
+        # Fills are listened to before anything is reconciled, so that none falls between.
+        self._spawn(exchange.run_user_stream(self._user_events.put_nowait))
+        await self._market.backfill(self._progress)
+        await self._load_charts()
+        self._progress("reconciling with the exchange")
+        await self._reconcile()
+        self._spawn(self._on_user_events())
+        self._spawn(
+            exchange.run_market_streams(
+                symbols, self._intervals, self._market_events.put_nowait
+            )
+        )
+        self._spawn(self._on_market_events())
+        self._spawn(self._on_closed_bars())
+        self._spawn(self._market.watch_closes())
+        self._spawn(self._heartbeat())
+        self._spawn(self._attention.run())
+        self._gates.end_pause(STARTING)
+        self._teller.phase("running")
+        self._teller.say("engine", f"running: {', '.join(symbols)}", "info")
+
+    async def _reconcile(self) -> None:
+        found = await recover(self._exchange, self._parts.store, self._executor, self._clock)
+        await self._desk.recover()
+        self._foreign = found.foreign
+        for difference in found.differences:
+            self._say_execution(f"adopted what the exchange says: {difference}", "ask")
+        for symbol in found.foreign:
+            self._say_execution(f"{symbol} holds something foreign: no entries", "ask")
+        await self._account.begin_day()
+        self._holdings_changed()
+
+    async def _stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._executor.close()
+        await self._exchange.close()
+
+    def request_stop(self) -> None:
+        """End :meth:`run`; positions keep their stops on the exchange."""
+        self._stopping.set()
+
+    async def handle(self, command: Command, who: str) -> Reply:
+        """Carry out an operator's command."""
+        return await self._commanding.handle(command, who)
+
+    async def flatten(self, symbol: str | None) -> Flattened:
+        """Close one symbol or all, and verify with the exchange."""
+        return await flatten(
+            self._exchange,
+            self._parts.store,
+            self._executor,
+            self._clock,
+            self._ids,
+            symbol,
+        )
+
+    async def decided(self, close_ms: int) -> None:
+        """Wait until every symbol's 15m bar that closes at an instant has been handled."""
+        open_ms = close_ms - Interval.M15.ms
+
+        def all_are() -> bool:
+            return all(self._decided_ms.get(s, 0) >= open_ms for s in self._parts.symbols)
+
+        async with self._decided:
+            await self._decided.wait_for(all_are)
+
+    # What happens -----------------------------------------------------------------------
+
+    async def _on_market_events(self) -> None:
+        while True:
+            event = await self._market_events.get()
+            match event:
+                case CandleUpdate(candle=candle):
+                    self._teller.candle(candle)
+                    if candle.closed:
+                        self._spawn(self._market.take(candle))
+                case BookTop():
+                    self._account.book.see_top(event, self._clock.monotonic_s())
+                    self._quote(event.symbol, event.event_ms)
+                case MarkPrice():
+                    self._account.book.see_mark(event)
+                    self._holdings_changed()
+                case MarketTrade(symbol=symbol, price=price, event_ms=event_ms):
+                    self._teller.traded(symbol, price)
+                    self._quote(symbol, event_ms)
+                case StreamInterrupted(route=route, reason=why):
+                    self._teller.connected(market_stream=False)
+                    self._teller.say("feed", f"{route} stream cut: {why}", "ask")
+                case StreamRestored():
+                    self._teller.connected(market_stream=True)
+                    for symbol in self._parts.symbols:
+                        for interval in self._intervals:
+                            self._spawn(self._market.catch_up(symbol, interval))
+
+    async def _on_closed_bars(self) -> None:
+        async for candle in self._market.closed():
+            await self._account.begin_day()
+            self._check_day_loss()
+            window = await self._parts.store.candles.window(
+                candle.symbol, candle.interval, candle.close_time_ms, CHART_BARS
+            )
+            self._teller.bar(candle, window)
+            if candle.interval is Interval.M15:
+                await self._scoring.on_bar(candle)
+                async with self._decided:
+                    self._decided_ms[candle.symbol] = candle.open_time_ms
+                    self._decided.notify_all()
+            self._holdings_changed()
+
+    async def _on_user_events(self) -> None:
+        while True:
+            event = await self._user_events.get()
+            if isinstance(event, StreamInterrupted):
+                self._teller.connected(user_stream=False)
+                now_ms = self._clock.market_ms()
+                self._gates.pause(RECONCILING, event.reason, "when read anew", now_ms)
+            await self._account.on_event(event)
+            if isinstance(event, StreamRestored):
+                self._teller.connected(user_stream=True)
+                self._gates.end_pause(RECONCILING)
+            if isinstance(event, OrderChanged) and event.fill is not None:
+                self._attention.fill()
+            self._holdings_changed()
+
+    async def _heartbeat(self) -> None:
+        """Look at what time alone changes: the age of prices (promise P5)."""
+        while True:
+            await self._clock.sleep(self._parts.heartbeat_s)
+            stale = [symbol for symbol in self._parts.symbols if self.book(symbol) is None]
+            if stale:
+                why = f"no fresh price of {', '.join(stale)}"
+                now_ms = self._clock.market_ms()
+                self._gates.pause(STALE, why, "when prices come again", now_ms)
+            else:
+                self._gates.end_pause(STALE)
+
+    def _check_day_loss(self) -> None:
+        book = self._account.book
+        limit = day_loss_limit_usd(book.day_start_equity, self._parts.settings.risk)
+        if limit and -book.day_pnl >= limit:
+            self._halt(DAY_LOSS, f"the day lost {-book.day_pnl:.2f} of {limit:.2f} USDT")
+
+    # What the desk must know (its Outlook) ------------------------------------------------
+
+    def holdings(self, pending: tuple[Holding, ...]) -> Holdings:
+        """Everything held and entering, with these pending ones beside it."""
+        book = self._account.book
+        return Holdings(
+            equity_usd=book.equity,
+            day_start_equity_usd=book.day_start_equity,
+            day_pnl_usd=book.day_pnl,
+            holdings=(*self._executor.holdings(), *pending),
+            foreign=self._foreign,
+        )
+
+    def book(self, symbol: str) -> BookTop | None:
+        """Best bid and ask; None when too old to act on."""
+        return self._account.book.top(
+            symbol, self._clock.monotonic_s(), self._parts.stale_after_s
+        )
+
+    # What watchers are told ---------------------------------------------------------------
+
+    def _progress(self, text: str) -> None:
+        self._teller.phase("starting", text)
+
+    def _say_execution(self, text: str, tone: str) -> None:
+        self._teller.say("exec", text, tone)
+
+    def _halt(self, gate: str, why: str) -> None:
+        if any(g.name == gate and g.halted for g in self._gates.closed):
+            return
+        self._gates.halt(gate, why, self._clock.market_ms())
+        self._teller.say("risk", f"HALTED: {why}", "down")
+
+    def _gates_changed(self) -> None:
+        self._teller.gates(self._desk.mode, self._gates.closed)
+        self._attention.look()
+
+    def _proposal_changed(self, proposal: Proposal) -> None:
+        self._teller.proposal(proposal)
+        if proposal.decided_ms is None:
+            # A little beyond the limit, which is still in time itself.
+            self._spawn(self._expire(self._clock.sleep(proposal.wall_seconds + 0.01)))
+            premise_over = self._clock.sleep_until_market(proposal.expires_ms + 1)
+            self._spawn(self._expire(premise_over))
+        self._attention.look()
+        self._holdings_changed()
+
+    async def _expire(self, due: Coroutine[Any, Any, None]) -> None:
+        await due
+        await self._desk.expire_due()
+
+    def _trade_changed(self, trade: Trade) -> None:
+        self._teller.trade(trade)
+        self._holdings_changed()
+
+    def _pace_changed(self, pace: Pace, deciding: bool) -> None:
+        self._teller.pace(pace, deciding)
+
+    def _holdings_changed(self) -> None:
+        self._teller.holdings(
+            self._account.book,
+            self._executor.lives,
+            self._account.open_orders.values(),
+            self.holdings(self._desk.pending_holdings()),
+        )
+
+    def _quote(self, symbol: str, event_ms: int) -> None:
+        late_ms = self._exchange.exchange_ms() - event_ms
+        age_s = max(0.0, late_ms / 1000 / self._clock.speed)
+        instrument = self._account.instruments[symbol]
+        self._teller.quote(instrument, self._account.book, event_ms, age_s)
+
+    async def _load_charts(self) -> None:
+        for symbol in self._parts.symbols:
+            for interval in self._intervals:
+                until_ms = interval.floor(self._exchange.exchange_ms())
+                bars = await self._parts.store.candles.window(
+                    symbol, interval, until_ms, CHART_BARS
+                )
+                self._teller.chart(symbol, bars)
+        self._teller.connected()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            # No entries until somebody has looked; exits have tasks of their own.
+            log.error("task failed", why=repr(error), exc_info=error)
+            self._halt("defect", f"a task of the engine failed: {error!r}")

@@ -1,0 +1,181 @@
+"""Keeps the account in step with the exchange: reads, events, funding, the UTC day."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import structlog
+
+from rusy_tui.domain.account import (
+    AccountChanged,
+    FeeRates,
+    OrderChanged,
+    UserEvent,
+)
+from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.errors import (
+    ConfigurationError,
+    ExchangeError,
+    ExchangeRefusal,
+    UnreachableError,
+)
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.market import StreamInterrupted, StreamRestored
+from rusy_tui.domain.order import OrderBook, OrderReport
+from rusy_tui.exchange.port import ExchangePort
+from rusy_tui.execution.book import DAY_MS, AccountBook
+from rusy_tui.execution.executor import Executor
+from rusy_tui.execution.symbols import unknown_symbol
+from rusy_tui.store.store import Store
+
+log = structlog.get_logger("exec")
+
+ASSET = "USDT"
+# Reading anew after a cut stream is tried again after this; wall seconds.
+RETRY_S = 1.0
+# A funding event says when, the ledger's entry may be stamped a little earlier; ms.
+FUNDING_SLACK_MS = 60_000
+
+
+class AccountKeeper:
+    """The account as told by the exchange.
+
+    Args:
+        symbols: traded.
+        say: a line for the log, text and tone.
+    """
+
+    def __init__(
+        self,
+        exchange: ExchangePort,
+        store: Store,
+        clock: Clock,
+        executor: Executor,
+        symbols: tuple[str, ...],
+        say: Callable[[str, str], None],
+    ) -> None:
+        self._exchange = exchange
+        self._store = store
+        self._clock = clock
+        self._executor = executor
+        self._symbols = symbols
+        self._say = say
+        self.book = AccountBook(ASSET)
+        self.instruments: Mapping[str, Instrument] = {}
+        self.fees: dict[str, FeeRates] = {}
+        self.open_orders: dict[str, OrderReport] = {}
+
+    async def prepare(self, leverage: int) -> None:
+        """Read contracts and account, and set up margin and leverage where nothing is held.
+
+        Raises:
+            ConfigurationError: a symbol is not traded.
+            ExchangeRefusal: the account is not fit for trading.
+            ExchangeError: the exchange could not be read.
+        """
+        self.instruments = await self._exchange.instruments()
+        for symbol in self._symbols:
+            if symbol not in self.instruments or not self.instruments[symbol].trading:
+                raise ConfigurationError(unknown_symbol(symbol, self.instruments))
+        self._executor.instruments = self.instruments
+        settings = await self._exchange.account_settings()
+        if settings.hedge_mode:
+            raise ExchangeRefusal(
+                "the account is in hedge mode; Rusy trades one-way: set the position mode to "
+                "one-way on the exchange (it needs no open position or order) and start again"
+            )
+        if settings.multi_assets:
+            raise ExchangeRefusal(
+                "the account is in multi-assets mode; Rusy needs isolated margin: switch to "
+                "single-asset mode on the exchange and start again"
+            )
+        if not settings.can_trade:
+            raise ExchangeRefusal(
+                "the account may not trade futures: enable futures for it and for this key"
+            )
+        held = {position.symbol for position in await self._exchange.positions()}
+        for symbol in self._symbols:
+            self.fees[symbol] = await self._exchange.fee_rates(symbol)
+            if symbol not in held:
+                await self._exchange.set_isolated(symbol)
+                await self._exchange.set_leverage(symbol, leverage)
+        await self.read()
+
+    async def read(self) -> None:
+        """Read balance, positions, open orders of both books, and prices, anew."""
+        balance = await self._exchange.balance(ASSET)
+        self.book.read(balance, await self._exchange.positions())
+        reports = [
+            *await self._exchange.open_orders(OrderBook.PLAIN, None),
+            *await self._exchange.open_orders(OrderBook.CONDITIONAL, None),
+        ]
+        self.open_orders = {report.client_order_id: report for report in reports}
+        for symbol in self._symbols:
+            self.book.see_mark(await self._exchange.mark_price(symbol))
+            top = await self._exchange.book_top(symbol)
+            self.book.see_top(top, self._clock.monotonic_s())
+
+    async def on_event(self, event: UserEvent) -> None:
+        """Take an event of the user stream."""
+        match event:
+            case OrderChanged(report=report, fill=fill):
+                if report.state.is_final:
+                    self.open_orders.pop(report.client_order_id, None)
+                else:
+                    self.open_orders[report.client_order_id] = report
+                if fill is not None:
+                    await self._executor.on_fill(fill)
+                self._executor.on_report(report)
+            case AccountChanged(reason=reason, event_ms=event_ms):
+                self.book.take(event)
+                if reason == "funding_fee":
+                    await self.read_funding(event_ms - FUNDING_SLACK_MS)
+            case StreamRestored(since_ms=since_ms):
+                await self._read_anew(since_ms)
+            case StreamInterrupted():
+                pass
+
+    async def _read_anew(self, since_ms: int) -> None:
+        """After a cut stream: read everything, and count missed fills, each once (P3)."""
+        while True:
+            try:
+                await self.read()
+                for symbol in self._symbols:
+                    await self._executor.fetch_fills(symbol, since_ms)
+                break
+            except (ExchangeError, UnreachableError) as error:
+                log.warning("reading anew goes on", why=str(error))
+                await self._clock.sleep(RETRY_S)
+        for report in self.open_orders.values():
+            self._executor.on_report(report)
+        await self.read_funding(since_ms)
+
+    async def read_funding(self, since_ms: int) -> None:
+        """Keep funding payments from the exchange's own ledger, each once."""
+        try:
+            entries = await self._exchange.income(since_ms, self._exchange.exchange_ms())
+        except (ExchangeError, UnreachableError) as error:
+            # The next payment, or the next start, reads this span again.
+            log.warning("funding not read", why=str(error))
+            return
+        for entry in entries:
+            if entry.kind != "funding_fee":
+                continue
+            trade_id = self._executor.trade_id_of(entry.symbol) or ""
+            if await self._store.funding.add(entry, trade_id):
+                self._executor.on_funding(entry.symbol, entry.amount)
+                self._say(f"{entry.symbol} funding {entry.amount:+.4f} USDT", "info")
+
+    async def begin_day(self) -> None:
+        """Begin a UTC day when one has begun; its start is kept, so that a restart knows it."""
+        now_ms = self._clock.market_ms()
+        day_ms = now_ms - now_ms % DAY_MS
+        if day_ms == self.book.day_ms:
+            return
+        kept = [e for e in await self._store.journal.since(day_ms) if e.kind == "day"]
+        if kept:
+            payload = kept[0].payload
+            self.book.begin_day(now_ms, Decimal(str(payload["equity"])))
+            return
+        self.book.begin_day(now_ms)
+        start = {"equity": str(self.book.equity)}
+        await self._store.journal.append("day", str(day_ms), start, now_ms)

@@ -1,0 +1,130 @@
+"""Flatten (promise P6): close everything, prove it, and leave no order behind.
+
+Entries and targets are cancelled and positions closed reduce-only while the stops keep
+resting; when the exchange says flat, the stops go too. Repeated until both order books and
+the positions are empty.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from rusy_tui.domain.account import Position
+from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.errors import ExchangeError, UnreachableError
+from rusy_tui.domain.order import (
+    OrderBook,
+    OrderIntent,
+    OrderKind,
+    OrderReport,
+    Purpose,
+    Side,
+)
+from rusy_tui.domain.trade import ExitReason
+from rusy_tui.exchange.port import ExchangePort
+from rusy_tui.execution.executor import Executor
+from rusy_tui.execution.ids import Ids
+from rusy_tui.store.store import Store
+
+log = structlog.get_logger("flatten")
+
+# Rounds of look-and-act, and the wall seconds between them: 30 s in all, then it says what
+# is left instead of promising any longer.
+ROUNDS = 60
+ROUND_S = 0.5
+# Trades close themselves in their own tasks; what they leave after these rounds is closed
+# here.
+ROUNDS_FOR_TRADES = 20
+
+
+class Flattened(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the exchange says flat, and what it still holds if not."""
+
+    flat: bool
+    positions: tuple[Position, ...]
+    orders: tuple[OrderReport, ...]
+
+    def in_words(self) -> str:
+        """The result for a person."""
+        if self.flat:
+            return "verified flat: no position, no order in either book"
+        left = [f"{p.symbol} {p.quantity}" for p in self.positions]
+        left += [f"{r.symbol} order {r.client_order_id}" for r in self.orders]
+        return "NOT flat, left: " + ", ".join(left)
+
+
+async def flatten(
+    exchange: ExchangePort,
+    store: Store,
+    executor: Executor,
+    clock: Clock,
+    ids: Ids,
+    symbol: str | None,
+) -> Flattened:
+    """Close one symbol or all, and look until the exchange says flat.
+
+    Entries must be barred by the caller first. Never raises for what the exchange does: it
+    goes on looking, and returns what is left at the end.
+    """
+    for held in list(executor.lives):
+        if symbol in (None, held):
+            executor.ask_exit(held, ExitReason.FLATTEN)
+    last = Flattened(flat=False, positions=(), orders=())
+    for round_number in range(ROUNDS):
+        try:
+            last = await _look(exchange, symbol)
+            busy = [s for s in executor.lives if symbol in (None, s)]
+            if last.flat and not busy:
+                return last
+            if not busy or round_number >= ROUNDS_FOR_TRADES:
+                await _close_the_rest(exchange, store, clock, ids, executor, last)
+        except (ExchangeError, UnreachableError) as error:
+            log.warning("flatten goes on", why=str(error))
+        await clock.sleep(ROUND_S)
+    return last
+
+
+async def _look(exchange: ExchangePort, symbol: str | None) -> Flattened:
+    positions = tuple(p for p in await exchange.positions() if symbol in (None, p.symbol))
+    orders = (
+        *await exchange.open_orders(OrderBook.PLAIN, symbol),
+        *await exchange.open_orders(OrderBook.CONDITIONAL, symbol),
+    )
+    return Flattened(flat=not positions and not orders, positions=positions, orders=orders)
+
+
+async def _close_the_rest(
+    exchange: ExchangePort,
+    store: Store,
+    clock: Clock,
+    ids: Ids,
+    executor: Executor,
+    left: Flattened,
+) -> None:
+    """Close positions that no trade closes, and cancel orders where nothing is held."""
+    held = {position.symbol for position in left.positions}
+    for position in left.positions:
+        for report in _of(left.orders, position.symbol, OrderBook.PLAIN):
+            await exchange.cancel(report.symbol, report.client_order_id, report.book)
+        instrument = executor.instruments[position.symbol]
+        intent = OrderIntent(
+            client_order_id=ids.order(Purpose.FLATTEN),
+            trade_id=executor.trade_id_of(position.symbol) or "",
+            purpose=Purpose.FLATTEN,
+            symbol=position.symbol,
+            side=Side.SELL if position.quantity > 0 else Side.BUY,
+            kind=OrderKind.MARKET,
+            quantity=instrument.quantity_down(abs(position.quantity), market=True),
+            reduce_only=True,
+            created_ms=clock.market_ms(),
+        )
+        await store.orders.intend(intent)
+        await exchange.place(intent)
+    for report in left.orders:
+        if report.symbol not in held:
+            await exchange.cancel(report.symbol, report.client_order_id, report.book)
+
+
+def _of(orders: Sequence[OrderReport], symbol: str, book: OrderBook) -> list[OrderReport]:
+    return [r for r in orders if r.symbol == symbol and r.book is book]
