@@ -104,7 +104,10 @@ class _Client(AsyncClient):  # type: ignore[misc]  # python-binance has no types
         self.FUTURES_URL = f"{rest_url.rstrip('/')}/fapi"
 
     def _get_headers(self) -> dict[str, str]:
-        return {"Accept": "application/json", "X-MBX-APIKEY": self.API_KEY}
+        headers = {"Accept": "application/json"}
+        if self.API_KEY:
+            headers["X-MBX-APIKEY"] = self.API_KEY
+        return headers
 
     def _init_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -294,38 +297,44 @@ class Rest:
         return error
 
     async def _measure_time(self, samples: int) -> None:
-        """The offset from the quickest of some round trips, its error at most half of that."""
+        """Narrow down the exchange's offset from our clock by round trips.
+
+        Each one proves that the offset lies between two bounds. Where none contradicts our own
+        clock it is taken for right: a paced market, shared by both ends, runs so fast that half
+        a round trip of error would put a timestamp in the exchange's future.
+        """
         # First, so that requests that go on meanwhile don't measure as well.
         self._measured_at_s = self._clock.monotonic_s()
         try:
-            replies = [await self._ask_time() for _ in range(samples)]
+            bounds = [await self._ask_time() for _ in range(samples)]
         except (AnsweredError, NoAnswer):
             self._measured_at_s = float("-inf")
             raise
-        server_ms, reply = min(replies, key=lambda one: _round_trip_ms(one[1]))
-        self._offset_ms = server_ms - (reply.sent_ms + reply.received_ms) // 2
-        self.time_error_ms = (_round_trip_ms(reply) + 1) // 2
+        least_ms, most_ms = max(low for low, _ in bounds), min(high for _, high in bounds)
+        # One of the clocks was set between two samples: the last one knows best.
+        if least_ms > most_ms:
+            least_ms, most_ms = bounds[-1]
+        self._offset_ms = 0 if least_ms <= 0 <= most_ms else (least_ms + most_ms) // 2
+        self.time_error_ms = max(most_ms - self._offset_ms, self._offset_ms - least_ms)
         _log.info(
             "exchange time is %+d ms off, known to %d ms", self._offset_ms, self.time_error_ms
         )
 
-    async def _ask_time(self) -> tuple[int, Reply]:
+    async def _ask_time(self) -> tuple[int, int]:
+        """The least and the greatest offset (ms) that an answer leaves possible."""
         # An exit may be waiting for this.
         cost = Cost(weight=1, exit=True)
         timeout_s = self._request_timeout_s
         reply = await self._send_once("get", "time", {}, cost, False, 1, timeout_s)
         try:
-            return msgspec.json.decode(reply.body, type=_Time).server_ms, reply
+            server_ms = msgspec.json.decode(reply.body, type=_Time).server_ms
         except msgspec.MsgspecError as error:
             raise NoAnswer(f"the exchange's time can't be read: {error}", sent=True) from error
+        return server_ms - reply.received_ms, server_ms - reply.sent_ms
 
 
 class _Time(msgspec.Struct):
     server_ms: int = msgspec.field(name="serverTime")
-
-
-def _round_trip_ms(reply: Reply) -> int:
-    return reply.received_ms - reply.sent_ms
 
 
 def _is_cause(error: AnsweredError, cause: Cause) -> bool:

@@ -159,6 +159,11 @@ def in_lockstep(
         finally:
             await exchange.close()
             await scripted.stop()
+            # The server's handlers that still wait for their script.
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
 
     try:
         loop.run_until_complete(run())
