@@ -1,0 +1,235 @@
+"""The simulated exchange without any wire: markets, books, accounts, and what it tells.
+
+It can be used by itself: apply the steps of a feed, place orders, listen. The server wraps
+this same object.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.money import ZERO
+from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.brackets import MAX_LEVERAGE, largest_notional
+from rusy_tui.simulator.conditional import Conditionals
+from rusy_tui.simulator.feeds import Feed, Print, Step
+from rusy_tui.simulator.happenings import (
+    AccountHappening,
+    CandleMoved,
+    LeverageSet,
+    Listener,
+    MarketHappening,
+    MarkMoved,
+    Printed,
+    TopMoved,
+)
+from rusy_tui.simulator.margin import available
+from rusy_tui.simulator.market import FUNDING_MS, INTERVALS, SymbolMarket, next_funding_ms
+from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
+from rusy_tui.simulator.randomness import generator
+from rusy_tui.simulator.refusals import refusal
+from rusy_tui.simulator.settlement import Settlement
+from rusy_tui.simulator.state import Books
+from rusy_tui.simulator.trading import Trading
+from rusy_tui.simulator.upkeep import Upkeep
+
+_HOUR_FIRST_ODDS = 5
+"""One hour in so many, the hour's closing event goes out before the quarter's."""
+
+
+class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An account to open: its keys, and what it starts with (USDT)."""
+
+    api_key: str
+    api_secret: str
+    balance: Decimal
+
+
+class SimulatedExchange:
+    """Markets played from a feed, and accounts that trade on them.
+
+    Args:
+        feed: the market.
+        clock: what time it is; steps must be applied in its order.
+        accounts: accounts to open, or the books of a former run to go on with.
+        seed: of all that is random here (liquidity, order of events, names).
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        clock: Clock,
+        accounts: Iterable[AccountSpec] | Books,
+        seed: int,
+    ) -> None:
+        self.feed = feed
+        self.seed = seed
+        self.clock = clock
+        self.finished = asyncio.Event()
+        """Set when the feed has ended: the market stands still, orders still trade."""
+        self.markets = {
+            symbol: SymbolMarket(feed, feed.instruments[symbol], seed)
+            for symbol in sorted(feed.instruments)
+        }
+        self.books = accounts if isinstance(accounts, Books) else Books(accounts=[])
+        self._settlement = Settlement(self.books, self.markets, self._tell_account, seed)
+        self.trading = Trading(self.books, self.markets, self._settlement, seed)
+        self.conditionals = Conditionals(
+            self.books, self.markets, self._settlement, self.trading
+        )
+        self._upkeep = Upkeep(feed, self.books, self.markets, self._settlement)
+        self._listeners: list[Listener] = []
+        self._coin = generator(seed, "order of closing candles")
+        if isinstance(accounts, Books):
+            for order in accounts.open_orders.values():
+                self.markets[order.symbol].book.restore(order)
+        else:
+            for spec in accounts:
+                self._open_account(spec)
+
+    # ── listening ─────────────────────────────────────────────────────────────────────
+
+    def listen(self, listener: Listener) -> None:
+        """Tell somebody everything that happens from now on."""
+        self._listeners.append(listener)
+
+    def _tell(self, happening: MarketHappening) -> None:
+        for listener in self._listeners:
+            listener.market_moved(happening)
+
+    def _tell_account(self, account: Account, happening: AccountHappening) -> None:
+        for listener in self._listeners:
+            listener.account_moved(account, happening)
+
+    # ── the market ────────────────────────────────────────────────────────────────────
+
+    def apply(self, step: Step) -> None:
+        """Let everything of a step trade; fills, triggers and liquidations follow."""
+        now_ms = step.time_ms
+        moved: list[SymbolMarket] = []
+        for traded in step.prints:
+            market = self.markets[traded.symbol]
+            self._trade(market, traded, now_ms)
+            if market not in moved:
+                moved.append(market)
+        for market in self.markets.values():
+            if market.age_mark(now_ms):
+                self.conditionals.check_mark(market, now_ms)
+                self._upkeep.liquidate(market, now_ms)
+                self._tell_mark(market, now_ms)
+        for market in moved:
+            for interval in INTERVALS:
+                bar = market.series[interval].forming
+                if bar is not None:
+                    self._tell(CandleMoved(market.symbol, interval, bar, False, now_ms))
+            self.tell_top(market, now_ms)
+
+    def _trade(self, market: SymbolMarket, traded: Print, now_ms: int) -> None:
+        first, last = market.grow(traded, now_ms)
+        market.recent.append((now_ms, self.clock.wall_ms(), traded.price))
+        self.trading.printed(market, traded.price, traded.quantity, now_ms)
+        self._tell(Printed(traded, first, last, now_ms))
+        self.conditionals.check_last(market, now_ms)
+
+    def tell_top(self, market: SymbolMarket, now_ms: int) -> None:
+        """Tell the best prices of a symbol."""
+        market.update_id += 1
+        self._tell(TopMoved(market.symbol, market.book.best(), market.update_id, now_ms))
+
+    def _tell_mark(self, market: SymbolMarket, now_ms: int) -> None:
+        self._tell(
+            MarkMoved(
+                market.symbol,
+                market.mark,
+                market.funding_rate(now_ms),
+                next_funding_ms(now_ms),
+                now_ms,
+            )
+        )
+
+    def close_bars(self, boundary_ms: int) -> None:
+        """End the bars that close at a boundary, and pay funding where it is due.
+
+        Every symbol's 1m bar first; the quarter before the hour, now and then the other way
+        round, for nobody may rely on an order between streams.
+        """
+        intervals = [i for i in INTERVALS if boundary_ms % i.ms == 0]
+        if Interval.H1 in intervals and self._coin.randrange(_HOUR_FIRST_ODDS) == 0:
+            intervals = [Interval.M1, Interval.H1, Interval.M15]
+        for market in self.markets.values():
+            for interval in intervals:
+                ended = market.series[interval].close_bar()
+                if ended is not None:
+                    moved = CandleMoved(market.symbol, interval, ended, True, boundary_ms)
+                    self._tell(moved)
+        end_ms = self.feed.end_ms
+        if boundary_ms % FUNDING_MS == 0 and (end_ms is None or boundary_ms < end_ms):
+            for market in self.markets.values():
+                market.age_mark(boundary_ms)
+            self._upkeep.pay_funding(boundary_ms)
+
+    # ── accounts ──────────────────────────────────────────────────────────────────────
+
+    def account_of(self, api_key: str) -> Account | None:
+        """The account of an API key."""
+        return next((a for a in self.books.accounts if a.api_key == api_key), None)
+
+    def _open_account(self, spec: AccountSpec) -> None:
+        account = Account(
+            number=len(self.books.accounts), api_key=spec.api_key, api_secret=spec.api_secret
+        )
+        self.books.accounts.append(account)
+        if spec.balance:
+            opened_ms = self.clock.market_ms()
+            self._settlement.book(account, "TRANSFER", "", spec.balance, opened_ms)
+
+    def marks(self) -> dict[str, Decimal]:
+        """Every symbol's mark price."""
+        return {symbol: market.mark for symbol, market in self.markets.items()}
+
+    def available(self, account: Account) -> Decimal:
+        """What of an account's money is free for new orders, USDT."""
+        return available(account, self.books.open_orders_of(account), self.marks())
+
+    def place(self, account: Account, request: OrderRequest) -> Order:
+        """Place a plain order now; raises Refusal."""
+        order = self.trading.place(account, request, self.clock.market_ms())
+        self.tell_top(self.markets[request.symbol], self.clock.market_ms())
+        return order
+
+    def place_algo(self, account: Account, request: AlgoRequest) -> AlgoOrder:
+        """Place a conditional order now; raises Refusal."""
+        return self.conditionals.place(account, request, self.clock.market_ms())
+
+    def set_leverage(self, account: Account, symbol: str, leverage: int) -> None:
+        """Set a symbol's leverage; −4028 beyond the table, −2028 without the margin for it."""
+        self.trading.market(symbol)
+        if not 1 <= leverage <= MAX_LEVERAGE:
+            raise refusal(-4028, leverage)
+        position = account.position(symbol)
+        notional = position.size * self.markets[symbol].mark
+        if notional > largest_notional(leverage):
+            raise refusal(-2027)
+        setting = account.setting(symbol)
+        if position.quantity and setting.isolated and leverage < setting.leverage:
+            # Isolated, with a position: the exchange lets leverage only rise.
+            raise refusal(-2028)
+        setting.leverage = leverage
+        moved = LeverageSet(symbol, leverage, self.clock.market_ms())
+        self._settlement.tell(account, moved)
+
+    def set_margin_type(self, account: Account, symbol: str, *, isolated: bool) -> None:
+        """Set a symbol's margin type; only without open orders and position."""
+        self.trading.market(symbol)
+        setting = account.setting(symbol)
+        if setting.isolated is isolated:
+            raise refusal(-4046)
+        if self.books.open_orders_of(account, symbol):
+            raise refusal(-4047)
+        if account.position(symbol).quantity != ZERO:
+            raise refusal(-4048)
+        setting.isolated = isolated

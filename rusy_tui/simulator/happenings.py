@@ -1,0 +1,110 @@
+"""What the exchange tells its listeners, as it happens and in order.
+
+A listener is called at once and in the middle of the exchange's work: it reads what it needs
+and returns. Order, account and algo objects go on changing afterwards.
+"""
+
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from rusy_tui.domain.candle import Interval
+from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.candles import Bar
+from rusy_tui.simulator.feeds import Print
+from rusy_tui.simulator.matching import BestPrices
+from rusy_tui.simulator.orders import AlgoOrder, Order, Trade
+
+
+class CandleMoved(msgspec.Struct, frozen=True):
+    """A bar moved or, when ``closed``, ended."""
+
+    symbol: str
+    interval: Interval
+    bar: Bar
+    closed: bool
+    time_ms: int
+
+
+class Printed(msgspec.Struct, frozen=True):
+    """The market traded; ``first`` and ``last`` are the ids of the trades it stands for."""
+
+    traded: Print
+    first: int
+    last: int
+    time_ms: int
+
+
+class TopMoved(msgspec.Struct, frozen=True):
+    """The best bid and ask."""
+
+    symbol: str
+    best: BestPrices
+    update_id: int
+    time_ms: int
+
+
+class MarkMoved(msgspec.Struct, frozen=True):
+    """The mark price and the funding that comes next."""
+
+    symbol: str
+    mark: Decimal
+    funding_rate: Decimal
+    next_funding_ms: int
+    time_ms: int
+
+
+class OrderMoved(msgspec.Struct, frozen=True):
+    """An order moved. ``execution`` in the exchange's words: NEW, TRADE, CANCELED, EXPIRED."""
+
+    order: Order
+    execution: str
+    trade: Trade | None
+    time_ms: int
+
+
+class AlgoMoved(msgspec.Struct, frozen=True):
+    """A conditional order moved."""
+
+    algo: AlgoOrder
+    time_ms: int
+
+
+class TriggerRefused(msgspec.Struct, frozen=True):
+    """A triggered order could not be placed."""
+
+    algo: AlgoOrder
+    order_id: int
+    time_ms: int
+
+
+class FundsMoved(msgspec.Struct, frozen=True):
+    """Wallet and position of a symbol moved. ``change`` is neither profit nor commission."""
+
+    reason: str
+    symbol: str
+    change: Decimal
+    time_ms: int
+
+
+class LeverageSet(msgspec.Struct, frozen=True):
+    """An account has another leverage for a symbol."""
+
+    symbol: str
+    leverage: int
+    time_ms: int
+
+
+MarketHappening = CandleMoved | Printed | TopMoved | MarkMoved
+AccountHappening = OrderMoved | AlgoMoved | TriggerRefused | FundsMoved | LeverageSet
+
+
+class Listener(Protocol):
+    """Somebody who is told what happens."""
+
+    def market_moved(self, happening: MarketHappening) -> None:
+        """Something of the market, for all."""
+
+    def account_moved(self, account: Account, happening: AccountHappening) -> None:
+        """Something of one account, for nobody else."""

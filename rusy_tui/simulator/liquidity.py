@@ -1,0 +1,72 @@
+"""The orders of everybody else: a synthetic book around the last price.
+
+A pure function of (seed, symbol, time, last price), so that the book needs no memory and is
+equal in every run. The spread is one tick most of the time; the last trade was at the best
+bid or at the best ask.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.money import floor_to
+from rusy_tui.simulator.randomness import mixed, name_number
+
+LEVELS = 20
+"""Levels on each side."""
+
+_LEVEL_NOTIONAL = Decimal(100_000)
+"""What stands at a level in the middle of its range, USDT."""
+
+_WIDE_SPREAD_ODDS = 8
+"""One moment in so many has a spread of more than one tick."""
+
+
+class Level(msgspec.Struct, frozen=True):
+    """A price and the quantity (base asset) that stands there."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+class Liquidity:
+    """The synthetic levels of one symbol."""
+
+    def __init__(self, seed: int, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self._key = mixed(seed, name_number(instrument.symbol))
+
+    def best(self, time_ms: int, last: Decimal) -> tuple[Decimal, Decimal]:
+        """The best synthetic bid and ask price at a moment."""
+        bits = mixed(self._key, time_ms, self._ticks(last))
+        spread_ticks = 1 if bits % _WIDE_SPREAD_ODDS else 2 + (bits >> 8) % 2
+        spread = self._instrument.tick_size * spread_ticks
+        if bits >> 16 & 1:
+            return last, last + spread
+        bid = last - spread
+        # At the very bottom of the price range the last trade can only have been the bid.
+        return (bid, last) if bid >= self._instrument.min_price else (last, last + spread)
+
+    def quantity_at(self, price: Decimal, time_ms: int) -> Decimal:
+        """What others have resting at a price at a moment, base asset."""
+        bits = mixed(self._key, time_ms, self._ticks(price))
+        # Between a quarter and two and a quarter times the middle size.
+        notional = _LEVEL_NOTIONAL * (25 + bits % 200) / 100
+        step = self._instrument.step_size
+        return max(floor_to(notional / price, step), self._instrument.min_quantity)
+
+    def ladder(
+        self, best: Decimal, direction: int, time_ms: int, count: int = LEVELS
+    ) -> list[Level]:
+        """Levels from a best price outwards; direction +1 for asks, -1 for bids."""
+        tick = self._instrument.tick_size * direction
+        prices = (best + tick * n for n in range(count))
+        return [
+            Level(price, self.quantity_at(price, time_ms))
+            for price in prices
+            if self._instrument.min_price <= price <= self._instrument.max_price
+        ]
+
+    def _ticks(self, price: Decimal) -> int:
+        return int(price / self._instrument.tick_size)

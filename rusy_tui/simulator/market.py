@@ -1,0 +1,120 @@
+"""One symbol's market: book, candles, mark price, funding times."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from decimal import Decimal
+
+from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.simulator.candles import CandleSeries
+from rusy_tui.simulator.feeds import Feed, Print
+from rusy_tui.simulator.matching import Book
+
+INTERVALS = (Interval.M1, Interval.M15, Interval.H1)
+FUNDING_MS = 8 * 3_600_000
+"""Funding is paid at 00, 08 and 16 UTC."""
+
+MARK_HALF_LIFE_MS = 10_000
+"""Market time in which the mark price halves its distance to the last price."""
+
+_HISTORY = 4096
+"""Last prices kept for whoever wants to compare a screen with the market."""
+
+
+def next_funding_ms(time_ms: int) -> int:
+    """The first funding time after an instant."""
+    return (time_ms // FUNDING_MS + 1) * FUNDING_MS
+
+
+class SymbolMarket:
+    """Everything public about one symbol."""
+
+    def __init__(self, feed: Feed, instrument: Instrument, seed: int) -> None:
+        self.instrument = instrument
+        self.symbol = instrument.symbol
+        self.book = Book(instrument, seed)
+        self.series = {
+            interval: CandleSeries(interval, _past(feed, instrument.symbol, interval))
+            for interval in INTERVALS
+        }
+        self.last_trade_id = 0
+        self.update_id = 0
+        self.recent: deque[tuple[int, int, Decimal]] = deque(maxlen=_HISTORY)
+        """(market ms, wall ms, last price) of late, oldest first."""
+        self._feed = feed
+        self._mark = 0.0
+        self._mark_ms = feed.start_ms
+        self._mark_text = Decimal(0)
+        self._begin(feed.start_ms)
+
+    def _begin(self, time_ms: int) -> None:
+        """Start at the close of the recorded past, where there is one."""
+        for interval in reversed(INTERVALS):
+            last = self.series[interval].last_close()
+            if last is not None:
+                self.book.last, self.book.time_ms = last, time_ms
+                self._set_mark(float(last), time_ms)
+                for series in self.series.values():
+                    series.open_bar(time_ms, last)
+
+    @property
+    def last(self) -> Decimal | None:
+        """The price last traded at; None before the market's first trade."""
+        return self.book.last
+
+    @property
+    def mark(self) -> Decimal:
+        """The mark price, eight digits."""
+        return self._mark_text
+
+    def grow(self, traded: Print, time_ms: int) -> tuple[int, int]:
+        """Take a trade into the candles; the ids of the first and last trade it stands for."""
+        first = self.last_trade_id + 1
+        self.last_trade_id += max(traded.trades, 1)
+        for series in self.series.values():
+            bar = series.forming or series.open_bar(time_ms, traded.price)
+            bar.add(traded, first)
+            bar.last_trade = self.last_trade_id
+        return first, self.last_trade_id
+
+    def trade_id(self) -> int:
+        """The id of a trade that only our accounts see."""
+        self.last_trade_id += 1
+        return self.last_trade_id
+
+    def age_mark(self, time_ms: int) -> bool:
+        """Draw the mark price towards the last one; whether it moved.
+
+        An exponential average of the last price: distance halves every ten seconds of market
+        time. The first trade of a market sets it.
+        """
+        last = self.book.last
+        if last is None:
+            return False
+        target = float(last)
+        elapsed_ms = time_ms - self._mark_ms
+        if self._mark == 0.0:
+            self._set_mark(target, time_ms)
+            return True
+        if elapsed_ms <= 0:
+            return False
+        kept = math.pow(0.5, elapsed_ms / MARK_HALF_LIFE_MS)
+        self._set_mark(target + (self._mark - target) * kept, time_ms)
+        return True
+
+    def set_mark(self, mark: Decimal, time_ms: int) -> None:
+        """Put the mark price where it was when a market was left."""
+        self._set_mark(float(mark), time_ms)
+
+    def _set_mark(self, mark: float, time_ms: int) -> None:
+        self._mark, self._mark_ms = mark, time_ms
+        self._mark_text = Decimal(f"{mark:.8f}")
+
+    def funding_rate(self, time_ms: int) -> Decimal:
+        """The rate paid at the next funding time after an instant."""
+        return self._feed.funding_rate(self.symbol, next_funding_ms(time_ms))
+
+
+def _past(feed: Feed, symbol: str, interval: Interval) -> Sequence[Candle]:
+    return feed.history(symbol, interval)

@@ -1,0 +1,222 @@
+"""A price-time book of one symbol: everybody else's synthetic levels and our resting orders.
+
+When a resting order fills (issue: post-only entries are the default, and fills on touch
+would invent the whole edge):
+
+* a trade printed *beyond* its price fills it wholly, at its own price;
+* trades printed at *exactly* its price first consume the queue that stood ahead of it when
+  it came, then fill it with what is left of their volume;
+* a touch alone never does.
+
+No orders are changed here: the book says what would happen, the exchange settles it.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+import msgspec
+
+from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.money import ZERO
+from rusy_tui.domain.order import Side
+from rusy_tui.simulator.liquidity import LEVELS, Level, Liquidity
+from rusy_tui.simulator.orders import Order
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A quantity that a taking order meets at a price; ``maker`` None for everybody else's.
+
+    Where the maker belongs to the taker's own account nothing trades: the maker expires
+    (self-trade prevention EXPIRE_MAKER, the exchange's default).
+    """
+
+    price: Decimal
+    quantity: Decimal
+    maker: Order | None
+
+
+class BestPrices(msgspec.Struct, frozen=True):
+    """The top of the book, our accounts' orders included."""
+
+    bid: Decimal
+    bid_quantity: Decimal
+    ask: Decimal
+    ask_quantity: Decimal
+
+
+class Book:
+    """The book of one symbol at its last price."""
+
+    def __init__(self, instrument: Instrument, seed: int) -> None:
+        self.instrument = instrument
+        self.last: Decimal | None = None
+        self.time_ms = 0
+        self._liquidity = Liquidity(seed, instrument)
+        self._bids: dict[int, Order] = {}
+        self._asks: dict[int, Order] = {}
+        # What takers removed from synthetic levels since the last trade of the market.
+        self._taken: dict[Decimal, Decimal] = {}
+
+    # ── our accounts' orders ──────────────────────────────────────────────────────────
+
+    def resting(self) -> list[Order]:
+        """All resting orders in order of arrival."""
+        return sorted((*self._bids.values(), *self._asks.values()), key=_arrival)
+
+    def rest(self, order: Order) -> None:
+        """Put an order at the end of the queue at its price."""
+        best_bid, best_ask = self._others_best()
+        visible = order.price <= best_bid if order.side is Side.BUY else order.price >= best_ask
+        # Inside the spread it is the first at its price: nobody stands ahead.
+        order.queue_ahead = self._left_at(order.price) if visible else ZERO
+        self._side(order.side)[order.order_id] = order
+
+    def restore(self, order: Order) -> None:
+        """Put back an order with the place in the queue that it had."""
+        self._side(order.side)[order.order_id] = order
+
+    def remove(self, order: Order) -> None:
+        """Take an order out; it may already be gone."""
+        self._side(order.side).pop(order.order_id, None)
+
+    # ── what the market does ──────────────────────────────────────────────────────────
+
+    def printed(
+        self, time_ms: int, price: Decimal, quantity: Decimal
+    ) -> list[tuple[Order, Decimal]]:
+        """Move to a trade of the market; what it fills of resting orders, best price first."""
+        self.last, self.time_ms = price, time_ms
+        self._taken.clear()
+        if not self._bids and not self._asks:
+            return []
+        through = [order for order in self._bids.values() if order.price > price]
+        through.sort(key=lambda order: (-order.price, order.order_id))
+        above = [order for order in self._asks.values() if order.price < price]
+        above.sort(key=lambda order: (order.price, order.order_id))
+        fills = [(order, order.remaining) for order in (*through, *above)]
+        for side in (self._bids, self._asks):
+            at_price = [order for order in side.values() if order.price == price]
+            fills += _consume_queue(sorted(at_price, key=_arrival), quantity)
+        return fills
+
+    # ── what a taker meets ────────────────────────────────────────────────────────────
+
+    def walk(
+        self, side: Side, quantity: Decimal, limit: Decimal | None, account: int
+    ) -> list[Match]:
+        """What a taking order would meet, best price first, up to its quantity and limit."""
+        left = quantity
+        matches: list[Match] = []
+        for price, available, maker in self._opposite(side):
+            if left <= ZERO or (limit is not None and _beyond(price, limit, side)):
+                break
+            if maker is not None and maker.account == account:
+                matches.append(Match(price, ZERO, maker))
+                continue
+            met = min(left, available)
+            if met > ZERO:
+                matches.append(Match(price, met, maker))
+                left -= met
+        return matches
+
+    def consume(self, matches: Iterable[Match]) -> None:
+        """Remove from everybody else's levels what a taker took."""
+        for match in matches:
+            if match.maker is None:
+                self._taken[match.price] = self._taken.get(match.price, ZERO) + match.quantity
+
+    def would_take(self, side: Side, price: Decimal) -> bool:
+        """Whether a limit order at a price would trade at once."""
+        best = self.best()
+        return price >= best.ask if side is Side.BUY else price <= best.bid
+
+    # ── what is shown ─────────────────────────────────────────────────────────────────
+
+    def best(self) -> BestPrices:
+        """The best bid and ask with their quantities."""
+        (bid, ask), time_ms = self._others_best(), self.time_ms
+        if not self._bids and not self._asks and not self._taken:
+            quantity_at = self._liquidity.quantity_at
+            return BestPrices(bid, quantity_at(bid, time_ms), ask, quantity_at(ask, time_ms))
+        bids, asks = self.depth(1)
+        return BestPrices(bids[0].price, bids[0].quantity, asks[0].price, asks[0].quantity)
+
+    def depth(self, count: int) -> tuple[list[Level], list[Level]]:
+        """Bids and asks, best first, at most so many levels each; none before a trade."""
+        if self.last is None:
+            return [], []
+        return (
+            _levels(self._opposite(Side.SELL), count),
+            _levels(self._opposite(Side.BUY), count),
+        )
+
+    def _opposite(self, side: Side) -> Iterator[tuple[Decimal, Decimal, Order | None]]:
+        """The side that a taker meets: price, quantity, and whose order it is."""
+        bid, ask = self._others_best()
+        direction = side.sign
+        best = ask if side is Side.BUY else bid
+        rows: list[tuple[Decimal, Decimal, Order | None]] = [
+            (level.price, left, None)
+            for level in self._liquidity.ladder(best, direction, self.time_ms)
+            if (left := self._left_at(level.price)) > ZERO
+        ]
+        ours = self._asks if side is Side.BUY else self._bids
+        rows += [(order.price, order.remaining, order) for order in ours.values()]
+        # Everybody else stands first at a price: ours came later.
+        rows.sort(key=lambda row: (row[0] * direction, row[2].order_id if row[2] else 0))
+        return iter(rows)
+
+    def _others_best(self) -> tuple[Decimal, Decimal]:
+        """Everybody else's best prices; they never cross an order of ours that rests."""
+        if self.last is None:
+            raise LookupError(f"{self.instrument.symbol} has not traded yet")
+        bid, ask = self._liquidity.best(self.time_ms, self.last)
+        tick = self.instrument.tick_size
+        if self._bids:
+            ask = max(ask, max(order.price for order in self._bids.values()) + tick)
+        if self._asks:
+            bid = min(bid, min(order.price for order in self._asks.values()) - tick)
+        return bid, ask
+
+    def _left_at(self, price: Decimal) -> Decimal:
+        quantity = self._liquidity.quantity_at(price, self.time_ms)
+        return max(quantity - self._taken.get(price, ZERO), ZERO)
+
+    def _side(self, side: Side) -> dict[int, Order]:
+        return self._bids if side is Side.BUY else self._asks
+
+
+def _arrival(order: Order) -> int:
+    # Order numbers rise with time.
+    return order.order_id
+
+
+def _beyond(price: Decimal, limit: Decimal, side: Side) -> bool:
+    return price > limit if side is Side.BUY else price < limit
+
+
+def _consume_queue(orders: list[Order], volume: Decimal) -> list[tuple[Order, Decimal]]:
+    """What a volume printed at exactly their price fills of orders, first come first."""
+    fills: list[tuple[Order, Decimal]] = []
+    filled = ZERO
+    for order in orders:
+        left = volume - filled
+        ahead = min(order.queue_ahead, left)
+        order.queue_ahead -= ahead
+        fill = min(order.remaining, left - ahead)
+        if fill > ZERO:
+            fills.append((order, fill))
+            filled += fill
+    return fills
+
+
+def _levels(rows: Iterator[tuple[Decimal, Decimal, Order | None]], count: int) -> list[Level]:
+    levels: list[Level] = []
+    for price, quantity, _ in rows:
+        if levels and levels[-1].price == price:
+            levels[-1] = Level(price, levels[-1].quantity + quantity)
+        elif len(levels) == min(count, LEVELS):
+            break
+        else:
+            levels.append(Level(price, quantity))
+    return levels

@@ -1,0 +1,69 @@
+"""Who decides how fast a paced market runs: the simulator, for everybody."""
+
+import asyncio
+from typing import Protocol
+
+from rusy_tui.domain.clock import Clock, Pace
+from rusy_tui.domain.errors import UsageError
+
+AHEAD_S = 0.15
+"""A new pace holds from this far ahead (at least 0.1 s), so that all hear of it in time."""
+
+SLOWEST, FASTEST = 0.01, 3600.0
+
+_REMEMBERED_S = 60.0
+"""The longest recvWindow: a request may have been stamped under a pace this long ago."""
+
+
+class PacedMarketClock(Clock, Protocol):
+    """A clock whose pace can be told."""
+
+    @property
+    def pace(self) -> Pace:
+        """The pace in force now."""
+
+    def set_pace(self, pace: Pace) -> None:
+        """Take a pace that holds from its monotonic anchor on."""
+
+
+class PaceOwner:
+    """Changes the pace and says what it now is."""
+
+    def __init__(self, clock: PacedMarketClock) -> None:
+        self._clock = clock
+        self._coming = clock.pace
+        self._former: list[tuple[float, float]] = []
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def pace(self) -> Pace:
+        """The pace last given out; it may hold only from a moment ahead."""
+        return self._coming
+
+    async def change(self, speed: float) -> Pace:
+        """Run the market at another speed (market seconds a wall second).
+
+        Raises:
+            UsageError: when the speed is out of bounds.
+        """
+        if not SLOWEST <= speed <= FASTEST:
+            raise UsageError(f"a speed lies between {SLOWEST} and {FASTEST:g}, not {speed}")
+        async with self._one_at_a_time:
+            # A pace that was given out is never replaced before it holds: somebody who heard
+            # of one but not yet of the other would see market time jump.
+            left_s = self._coming.monotonic_anchor_s - self._clock.monotonic_s()
+            if left_s > 0:
+                await self._clock.sleep(left_s)
+            former = self._clock.pace
+            if speed != former.speed:
+                from_s = self._clock.monotonic_s() + AHEAD_S
+                self._coming = Pace(former.market_ms(from_s), from_s, speed)
+                self._former.append((from_s, former.speed))
+                self._clock.set_pace(self._coming)
+            return self._coming
+
+    def fastest(self) -> float:
+        """The greatest speed that held within the longest recvWindow."""
+        now_s = self._clock.monotonic_s()
+        self._former = [(t, v) for t, v in self._former if now_s - t <= _REMEMBERED_S]
+        return max([self._clock.speed, *(speed for _, speed in self._former)])

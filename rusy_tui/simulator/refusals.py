@@ -1,0 +1,104 @@
+"""What the exchange answers when it says no: its error numbers and their texts.
+
+The numbers and texts are those of the exchange's public error list. They are written down
+here for the simulator alone; the adapter has a table of its own, so that one misreading
+can't pass on both sides.
+"""
+
+BAD_REQUEST = 400
+UNAUTHORIZED = 401
+TOO_MANY_REQUESTS = 429
+
+
+class Refusal(Exception):
+    """A request that the exchange turns down.
+
+    Args:
+        code: the exchange's error number, negative.
+        message: the text that goes with it.
+        status: HTTP status of the answer.
+    """
+
+    def __init__(self, code: int, message: str, status: int = BAD_REQUEST) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+_TEXTS = {
+    -1003: "Too many requests; current limit of IP is {0} requests per minute.",
+    -1015: "Too many new orders; current limit is {0} orders per {1}.",
+    -1021: "Timestamp for this request is outside of the recvWindow.",
+    -1022: "Signature for this request is not valid.",
+    -1101: "Too many parameters; expected '{0}' and received '{1}'.",
+    -1102: "Mandatory parameter '{0}' was not sent, was empty/null, or malformed.",
+    -1106: "Parameter '{0}' sent when not required.",
+    -1111: "Precision is over the maximum defined for this asset.",
+    -1115: "Invalid timeInForce.",
+    -1116: "Invalid orderType.",
+    -1117: "Invalid side.",
+    -1120: "Invalid interval.",
+    -1121: "Invalid symbol.",
+    -1125: "This listenKey does not exist.",
+    -1130: "Data sent for parameter '{0}' is not valid.",
+    -2011: "Unknown order sent.",
+    -2013: "Order does not exist.",
+    -2014: "API-key format invalid.",
+    -2015: "Invalid API-key, IP, or permissions for action.",
+    -2019: "Margin is insufficient.",
+    -2020: "Unable to fill.",
+    -2021: "Order would immediately trigger.",
+    -2022: "ReduceOnly Order is rejected.",
+    -2025: "Reach max open order limit.",
+    -2027: "Exceeded the maximum allowable position at current leverage.",
+    -2028: "Leverage is smaller than permitted: insufficient margin balance.",
+    -4002: "Price greater than max price.",
+    -4003: "Quantity less than or equal to zero.",
+    -4004: "Quantity less than min quantity.",
+    -4005: "Quantity greater than max quantity.",
+    -4006: "Stop price less than or equal to zero.",
+    -4013: "Price less than min price.",
+    -4014: "Price not increased by tick size.",
+    -4015: "Client order id is not valid.",
+    -4016: "Limit price can't be higher than {0}.",
+    -4023: "Qty not increased by step size.",
+    -4024: "Limit price can't be lower than {0}.",
+    -4028: "Leverage {0} is not valid.",
+    -4045: "Reach max stop order limit.",
+    -4046: "No need to change margin type.",
+    -4047: "Margin type cannot be changed if there exists open orders.",
+    -4048: "Margin type cannot be changed if there exists position.",
+    -4061: "Order's position side does not match user's setting.",
+    -4116: "ClientOrderId is duplicated.",
+    -4120: (
+        "Order type not supported for this endpoint. "
+        "Please use the Algo Order API endpoints instead."
+    ),
+    -4130: (
+        "An open stop or take profit order with GTE and closePosition in the direction "
+        "is existing."
+    ),
+    -4137: "Quantity must be zero with closePosition equals true.",
+    -4138: "Reduce only must be true with closePosition equals true.",
+    -4164: "Order's notional must be no smaller than {0} (unless you choose reduce only).",
+    -5021: (
+        "Due to the order could not be filled immediately, the FOK order has been rejected. "
+        "The order will not be recorded in the order history."
+    ),
+    -5022: (
+        "Due to the order could not be executed as maker, the Post Only order will be "
+        "rejected. The order will not be recorded in the order history."
+    ),
+}
+_STATUS = {
+    -1003: TOO_MANY_REQUESTS,
+    -1015: TOO_MANY_REQUESTS,
+    -2014: UNAUTHORIZED,
+    -2015: UNAUTHORIZED,
+}
+
+
+def refusal(code: int, *details: object) -> Refusal:
+    """The refusal with a number, its text filled with what it names."""
+    return Refusal(code, _TEXTS[code].format(*details), _STATUS.get(code, BAD_REQUEST))

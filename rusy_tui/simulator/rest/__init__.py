@@ -1,0 +1,1 @@
+"""The exchange's REST interface: routes, signatures, limits, and each endpoint's rules."""
