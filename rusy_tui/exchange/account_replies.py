@@ -6,7 +6,7 @@ required one makes the reply malformed, never a neutral default.
 
 from decimal import Decimal
 
-from rusy_tui.domain.account import AccountSettings, Balance, Income, Position
+from rusy_tui.domain.account import AccountSettings, Balance, FeeRates, Income, Position
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import Fill, OrderBook, OrderReport
 from rusy_tui.exchange.wire import (
@@ -286,3 +286,17 @@ def listen_key(body: bytes) -> str:
 def leverage(body: bytes) -> int:
     """The leverage now in force."""
     return decode(_LEVERAGE, body).leverage
+
+
+class _CommissionRate(Wire, rename="camel"):
+    maker_commission_rate: Decimal
+    taker_commission_rate: Decimal
+
+
+_COMMISSION_RATE = decoder(_CommissionRate)
+
+
+def fee_rates(body: bytes) -> FeeRates:
+    """The reply of ``commissionRate``."""
+    reply = decode(_COMMISSION_RATE, body)
+    return FeeRates(maker=reply.maker_commission_rate, taker=reply.taker_commission_rate)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
-from rusy_tui.domain.account import AccountSettings, Balance, Income, Position
+from rusy_tui.domain.account import AccountSettings, Balance, FeeRates, Income, Position
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal, UnreachableError
@@ -169,6 +169,14 @@ class BinanceExchange:
             {},
             _FIVE,
             account_replies.account_settings,
+        )
+
+    async def fee_rates(self, symbol: str) -> FeeRates:
+        return await self._read(
+            "commissionRate",
+            {"symbol": symbol},
+            Cost(weight=20),
+            account_replies.fee_rates,
         )
 
     async def set_isolated(self, symbol: str) -> None:
