@@ -1,0 +1,188 @@
+"""Putting an engine's parts together: market, database, networks, all at the same time."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rusy_tui.clock import PacedClock, SystemClock
+from rusy_tui.domain.clock import Clock, PaceControl
+from rusy_tui.domain.errors import ConfigurationError
+from rusy_tui.domain.settings import Settings, Venue
+from rusy_tui.launching import simulated
+from rusy_tui.launching.job import Job
+from rusy_tui.link.hub import Publisher
+
+if TYPE_CHECKING:
+    from rusy_tui.engine import Parts
+    from rusy_tui.ensemble.runtime import Ensemble
+    from rusy_tui.exchange.port import ExchangePort
+    from rusy_tui.store.address import DatabaseAddress
+    from rusy_tui.store.embedded import EmbeddedServer
+
+Progress = Callable[[str], None]
+
+# One call at a time would let the chart's reading wait for the journal's writing.
+_DATABASE_CALLS = 4
+_ADDRESSES = {
+    Venue.LIVE: ("https://fapi.binance.com", "wss://fstream.binance.com"),
+    Venue.TESTNET: ("https://demo-fapi.binance.com", "wss://fstream.binancefuture.com"),
+}
+
+
+class Market:
+    """An exchange to trade on, the clock that goes with it, and who sets its pace."""
+
+    def __init__(
+        self,
+        exchange: "ExchangePort",
+        clock: Clock,
+        pace_control: PaceControl | None = None,
+        speed: float = 1.0,
+    ) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.pace_control = pace_control
+        self.speed = speed
+
+
+async def build(
+    job: Job,
+    settings: Settings,
+    account: str,
+    publisher: Publisher,
+    stack: contextlib.AsyncExitStack,
+    progress: Progress,
+) -> "Parts":
+    """Everything an engine is made of; what has to be closed again is put on the stack.
+
+    Raises:
+        RusyError: a part can't be had, with the remedy.
+    """
+    progress("starting the exchange, the database and the networks")
+    # Three waits of different kinds: a process, another process, this process's imports.
+    database = asyncio.create_task(_database(job, settings, stack))
+    exchange = asyncio.create_task(_market(job, settings, stack))
+    networks = asyncio.create_task(_ensemble(settings))
+    try:
+        market, address, ensemble = await exchange, await database, await networks
+    finally:
+        # One that failed ends the others; none is left behind to fail unseen.
+        for task in (database, exchange, networks):
+            task.cancel()
+        await asyncio.gather(database, exchange, networks, return_exceptions=True)
+    progress("opening the database")
+    from rusy_tui.engine import Parts
+    from rusy_tui.store.store import Store
+
+    venue = settings.exchange.venue.value
+    store = await Store.open(address, market.clock, venue, account, size=_DATABASE_CALLS)
+    stack.push_async_callback(store.close)
+    return Parts(
+        settings=settings,
+        symbols=settings.data.symbols,
+        clock=market.clock,
+        exchange=market.exchange,
+        store=store,
+        ensemble=ensemble,
+        publisher=publisher,
+        randomness=random.Random(random.SystemRandom().getrandbits(64)),
+        pace_control=market.pace_control,
+        speed=market.speed,
+    )
+
+
+async def _market(job: Job, settings: Settings, stack: contextlib.AsyncExitStack) -> Market:
+    if settings.exchange.venue is Venue.DEMO:
+        return await _simulated_market(job, settings, stack)
+    return await real_market(job, settings)
+
+
+async def _simulated_market(
+    job: Job, settings: Settings, stack: contextlib.AsyncExitStack
+) -> Market:
+    found = await simulated.running(job, settings)
+    place, clock = found.place, PacedClock(found.pace)
+    control = simulated.SimulatorPace(place, clock)
+    stack.push_async_callback(control.close)
+    exchange = await _exchange(
+        settings, (place.rest_url, place.ws_url), (place.api_key, place.api_secret), clock
+    )
+    return Market(exchange, clock, control, settings.demo.speed)
+
+
+async def real_market(job: Job, settings: Settings) -> Market:
+    """An exchange that is elsewhere, not connected to yet.
+
+    Raises:
+        ConfigurationError: the venue has no addresses, or there are no keys.
+    """
+    venue = settings.exchange.venue
+    rest_url, ws_url = _ADDRESSES.get(venue, ("", ""))
+    rest_url = settings.exchange.rest_url or rest_url
+    ws_url = settings.exchange.ws_url or ws_url
+    if not (rest_url and ws_url):
+        raise ConfigurationError(
+            f"exchange.venue: {venue} has no addresses of its own yet: set exchange.rest_url "
+            "and exchange.ws_url to an exchange that simulates the account, or use demo, "
+            "testnet or live"
+        )
+    clock = SystemClock()
+    exchange = await _exchange(settings, (rest_url, ws_url), job.secrets(), clock)
+    return Market(exchange, clock)
+
+
+async def _exchange(
+    settings: Settings, urls: tuple[str, str], keys: tuple[str, str], clock: Clock
+) -> "ExchangePort":
+    def make() -> "ExchangePort":
+        from rusy_tui.exchange.binance import BinanceExchange
+
+        return BinanceExchange(
+            *urls,
+            *keys,
+            clock,
+            recv_window_ms=settings.exchange.recv_window_ms,
+            request_timeout_s=settings.exchange.request_timeout_s,
+            seed=random.SystemRandom().getrandbits(32),
+        )
+
+    # Its library takes half a second to import.
+    return await asyncio.to_thread(make)
+
+
+async def _database(
+    job: Job, settings: Settings, stack: contextlib.AsyncExitStack
+) -> "DatabaseAddress":
+    from rusy_tui.store.address import DatabaseAddress
+
+    if settings.database.url is not None:
+        return DatabaseAddress.of_url(settings.database.url)
+
+    def make() -> "EmbeddedServer":
+        from rusy_tui.store.embedded import EmbeddedServer
+
+        return EmbeddedServer(job.database_folder(settings), SystemClock())
+
+    server = await asyncio.to_thread(make)
+    starting = asyncio.ensure_future(server.start())
+
+    async def stop() -> None:
+        # A start that was given up half-way goes on in its thread: only then can it be ended.
+        await asyncio.wait([starting])
+        await server.stop()
+
+    stack.push_async_callback(stop)
+    return await asyncio.shield(starting)
+
+
+async def _ensemble(settings: Settings) -> "Ensemble":
+    def load() -> "Ensemble":
+        import rusy_tui.engine  # noqa: F401  # takes long, and this is the thread for it
+        from rusy_tui.ensemble import registry
+        from rusy_tui.ensemble.runtime import Ensemble
+
+        return Ensemble.load(registry.find(settings.ensemble.model))
+
+    return await asyncio.to_thread(load)

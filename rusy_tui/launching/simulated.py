@@ -1,0 +1,242 @@
+"""The simulated exchange as a process of its own: found again, or started; its pace asked for.
+
+It outlives the engine that started it, and lets the next one on to the same account.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from rusy_tui.clock import PacedClock
+from rusy_tui.domain.clock import Pace
+from rusy_tui.domain.errors import RusyError, UnreachableError, UsageError
+from rusy_tui.domain.settings import Settings
+from rusy_tui.launching.job import Job
+from rusy_tui.launching.spawn import opened_log
+
+if TYPE_CHECKING:
+    import aiohttp
+
+ADDRESS_FILE = "simulator.json"
+LOG_FILE = "simulator.log"
+TOKEN_HEADER = "X-Control-Token"
+
+_START_WITHIN_S = 30.0
+_ANSWER_WITHIN_S = 5.0
+_LOOK_EVERY_S = 0.02
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a simulator is and how it is talked to: what its file tells."""
+
+    pid: int
+    rest_url: str
+    ws_url: str
+    control_url: str
+    control_token: str
+    api_key: str
+    api_secret: str
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A simulator that answers, and the pace its market runs at."""
+
+    place: Place
+    pace: Pace
+
+
+class _State(msgspec.Struct, frozen=True):
+    pace: Pace | None = None
+
+
+async def running(job: Job, settings: Settings) -> Running:
+    """The simulator of a job's market: the one that lives, else a new one.
+
+    Raises:
+        RusyError: it can't be started; with its own words.
+    """
+    folder = job.market_folder(settings)
+    if job.fresh:
+        await forget(folder)
+    living = await _living(folder)
+    if living is not None:
+        return living
+    return await _start(job, settings, folder)
+
+
+async def forget(folder: Path) -> None:
+    """End the simulator that lives in a folder, if one does."""
+    living = await _living(folder)
+    if living is None:
+        return
+    import aiohttp
+
+    async with _session(living.place) as session:
+        try:
+            async with session.post(f"{living.place.control_url}/stop"):
+                pass
+        except aiohttp.ClientError:
+            return  # it was about to end by itself
+    while _alive(living.place.pid):
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _start(job: Job, settings: Settings, folder: Path) -> Running:
+    def spawn() -> tuple[subprocess.Popen[bytes], int]:
+        with opened_log(folder / LOG_FILE) as log:
+            (folder / ADDRESS_FILE).unlink(missing_ok=True)
+            log_from = log.tell()
+            process = subprocess.Popen(
+                _command(job, settings, folder),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return process, log_from
+
+    process, log_from = await asyncio.to_thread(spawn)
+    try:
+        async with asyncio.timeout(_START_WITHIN_S):
+            while (found := await _living(folder)) is None:
+                if (code := process.poll()) is not None:
+                    raise _did_not_start(folder / LOG_FILE, log_from, code)
+                await asyncio.sleep(_LOOK_EVERY_S)
+    except TimeoutError:
+        process.kill()
+        raise UnreachableError(
+            f"the simulated exchange did not come up within {_START_WITHIN_S:g} s; "
+            f"its log is {folder / LOG_FILE}"
+        ) from None
+    return found
+
+
+def _command(job: Job, settings: Settings, folder: Path) -> list[str]:
+    demo = settings.demo
+    command = [sys.executable, "-m", "rusy_tui.simulator.process", "--directory", str(folder)]
+    options: dict[str, object] = {
+        "speed": demo.speed,
+        "seed": demo.seed,
+        "balance": demo.balance,
+    }
+    if job.replay is None:
+        options |= {"market": "synthetic", "start": demo.start.isoformat()}
+        options["symbols"] = ",".join(demo.symbols)
+    else:
+        replay = job.replay
+        options |= {
+            "market": "replay",
+            "replay": replay.file,
+            "symbol": demo.symbols[0],
+            "interval": replay.interval,
+            "from": replay.from_ms,
+            "until": replay.until_ms,
+            "funding": replay.funding,
+        }
+    for name, value in options.items():
+        if value is not None:
+            command += [f"--{name}", str(value)]
+    return command
+
+
+def _did_not_start(log: Path, log_from: int, code: int) -> RusyError:
+    """Why a simulator ended at once, in its own words and with its own exit code."""
+    with log.open("rb") as file:
+        file.seek(log_from)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    said = lines[-1].removeprefix("rusy: ") if lines else "it said nothing"
+    kind = UsageError if code == UsageError.exit_code else RusyError
+    return kind(f"the simulated exchange did not start: {said} (its log is {log})")
+
+
+async def _living(folder: Path) -> Running | None:
+    """The simulator that lives in a folder: its process runs, and it answers to its token."""
+    place = await asyncio.to_thread(_place, folder)
+    if place is None or not _alive(place.pid):
+        return None
+    import aiohttp
+
+    async with _session(place) as session:
+        try:
+            async with session.get(f"{place.control_url}/state") as reply:
+                if reply.status != 200:
+                    return None
+                state = msgspec.json.decode(await reply.read(), type=_State)
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
+            return None  # a file that was left behind, and a process number used again
+    return Running(place=place, pace=state.pace) if state.pace is not None else None
+
+
+def _place(folder: Path) -> Place | None:
+    try:
+        return msgspec.json.decode((folder / ADDRESS_FILE).read_bytes(), type=Place)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # A child of ours that has ended stays listed until somebody asks how.
+    try:
+        return os.waitpid(pid, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        return True
+
+
+def _session(place: Place) -> "aiohttp.ClientSession":
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        headers={TOKEN_HEADER: place.control_token},
+        timeout=aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S),
+    )
+
+
+class SimulatorPace:
+    """Asks a simulator for another speed.
+
+    Args:
+        place: the simulator.
+        clock: is told the new pace as well.
+    """
+
+    def __init__(self, place: Place, clock: PacedClock) -> None:
+        self._place = place
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+
+    async def set_speed(self, speed: float) -> Pace:
+        import aiohttp
+
+        if self._session is None:
+            self._session = _session(self._place)
+        url = f"{self._place.control_url}/pace"
+        try:
+            async with self._session.post(url, json={"speed": speed}) as reply:
+                body = await reply.read()
+                if reply.status != 200:
+                    raise UnreachableError(
+                        f"the simulated exchange refused speed {speed:g}: {body.decode()}"
+                    )
+                pace = msgspec.json.decode(body, type=Pace)
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+            raise UnreachableError(
+                f"the simulated exchange did not take speed {speed:g}: {error!r}"
+            ) from error
+        self._clock.set_pace(pace)
+        return pace
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._session is not None:
+            await self._session.close()
