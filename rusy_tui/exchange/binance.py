@@ -107,6 +107,7 @@ class BinanceExchange:
             _fail("time", error)
 
     async def close(self) -> None:
+        await self._feeds.close()
         await self._rest.close()
 
     def exchange_ms(self) -> int:

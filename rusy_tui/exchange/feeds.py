@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock
@@ -53,7 +54,15 @@ class Feeds:
         self._silence_s = silence_s
         self._ping_interval_s = ping_interval_s
         self._seed = seed
+        # In order: what is ended together must end alike in every run.
+        self._running: dict[asyncio.Task[None], None] = {}
         self.unknown_kinds = UnknownKinds(_UNUSED_KINDS)
+
+    async def close(self) -> None:
+        """End whatever runs; who awaits it goes on."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def run_market(
         self, symbols: Sequence[str], intervals: Sequence[Interval], sink: MarketSink
@@ -66,16 +75,17 @@ class Feeds:
             "public": [f"{name}@bookTicker" for name in names],
             "market": [f"{name}@{kind}" for name in names for kind in kinds],
         }
-        async with asyncio.TaskGroup() as group:
-            for route, streams in routes.items():
-                stream = self._stream(
-                    route,
-                    self._address_of(route, streams),
-                    self._handler_of(route, sink),
-                    sink,
-                    self._silence_s,
-                )
-                group.create_task(stream.run(), name=f"{route} stream")
+        running = {
+            f"{route} stream": self._stream(
+                route,
+                self._address_of(route, streams),
+                self._handler_of(route, sink),
+                sink,
+                self._silence_s,
+            ).run()
+            for route, streams in routes.items()
+        }
+        await self._run(running)
 
     async def run_user(self, sink: UserSink) -> None:
         """The account's events, and the extension of the key they come by."""
@@ -92,9 +102,29 @@ class Feeds:
 
         # An account may be quiet for days: pings find a dead connection here, not silence.
         stream = self._stream("private", self._user_address, handle, sink, None)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(stream.run(), name="private stream")
-            group.create_task(self._keep_key_alive(stream), name="listen key")
+        await self._run(
+            {"private stream": stream.run(), "listen key": self._keep_key_alive(stream)}
+        )
+
+    async def _run(self, running: dict[str, Coroutine[Any, Any, None]]) -> None:
+        """Run until cancelled, or until :meth:`close`."""
+
+        async def together() -> None:
+            async with asyncio.TaskGroup() as group:
+                for name, coroutine in running.items():
+                    group.create_task(coroutine, name=name)
+
+        task = asyncio.create_task(together(), name="streams")
+        self._running[task] = None
+        try:
+            # Unlike awaiting it, this does not end as cancelled when only the task is.
+            await asyncio.wait((task,))
+        finally:
+            self._running.pop(task, None)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if not task.cancelled():
+            task.result()
 
     def _stream(
         self,
