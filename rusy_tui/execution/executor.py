@@ -279,7 +279,6 @@ class Executor:
             case Halt(gate=gate, why=why):
                 self._wiring.halt(gate, why)
             case Say(text=text, tone=tone):
-                log.info(text, symbol=symbol)
                 self._wiring.say(text, tone)
 
     async def _send(self, intent: OrderIntent, inbox: asyncio.Queue[Message]) -> None:

@@ -79,6 +79,9 @@ def due(life: Life, now: Now) -> list[Action]:
         slot for purpose in (Purpose.EXIT, Purpose.FLATTEN) for slot in life.live(purpose)
     ]
     if not working:
+        if not (life.whole(Purpose.EXIT) and life.whole(Purpose.FLATTEN)):
+            # Filled, says the reply; the fills themselves are on their way.
+            return []
         if life.exit_retry_s is not None and now.monotonic_s < life.exit_retry_s:
             return []
         return _sell_out(life, now)

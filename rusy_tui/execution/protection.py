@@ -35,6 +35,7 @@ SECOND_STOP_S = 1.0
 UNPROTECTED_S = 2.0
 # A stop that the overloaded exchange refused is sent again after this; wall seconds.
 RETRY_S = 0.25
+_TRIGGERED = frozenset({OrderState.TRIGGERING, OrderState.TRIGGERED, OrderState.FINISHED})
 # The exchange must not take a stop that it receives later than this; exchange ms.
 STOP_RECV_WINDOW_MS = 1000
 
@@ -51,12 +52,13 @@ def moved(life: Life, slot: Slot, now: Now) -> list[Action]:
     """A stop has a new state: it rests, has triggered, or is gone."""
     if slot.protects:
         return _resting(life, slot, now)
-    if slot.state in (OrderState.TRIGGERING, OrderState.TRIGGERED):
-        # The market order it became should fill at once; the tick looks whether it did.
-        return [WakeIn(UNPROTECTED_S)]
-    if life.open and not slot.live and life.exit_reason is None:
-        if slot.state is OrderState.FINISHED:
+    if slot.state in _TRIGGERED:
+        if slot.triggered_s is None:
+            # The market order it became should fill at once; the tick looks whether it did.
+            slot.triggered_s = now.monotonic_s
             return [WakeIn(UNPROTECTED_S)]
+        return []
+    if life.open and not slot.live and life.exit_reason is None:
         text = f"{life.trade.symbol} stop {short(slot.client_order_id)} is {slot.state}"
         life.first_fill_s = now.monotonic_s
         return [Say(f"{text}: placing another", "down"), *ensure(life, now)]
@@ -87,14 +89,13 @@ def due(life: Life, now: Now) -> list[Action]:
     """Send the second stop, or close the position, when the first stays unanswered."""
     if not life.open or life.exit_reason is not None or life.protected:
         return []
-    stops = life.live(Purpose.STOP)
-    if any(slot.state in (OrderState.TRIGGERING, OrderState.TRIGGERED) for slot in stops):
-        oldest = min(slot.sent_s for slot in stops)
-        stuck = now.monotonic_s - oldest >= UNPROTECTED_S and not life.last_exit_by
+    triggered_s = [s.triggered_s for s in life.slots.values() if s.triggered_s is not None]
+    if triggered_s:
+        # A triggered stop can fail, or never finish: then the position is closed by us.
+        stuck = now.monotonic_s - min(triggered_s) >= UNPROTECTED_S
         return exits.ask(life, ExitReason.STOP, now) if stuck else []
+    stops = life.live(Purpose.STOP)
     if not stops:
-        if any(slot.state is OrderState.FINISHED for slot in life.slots.values()):
-            return exits.ask(life, ExitReason.STOP, now)
         return ensure(life, now)
     since_s = life.first_fill_s if life.first_fill_s is not None else stops[0].sent_s
     if now.monotonic_s - since_s >= UNPROTECTED_S:

@@ -28,6 +28,7 @@ class Slot:
         self.reported_filled = ZERO
         self.triggered_order_id = ""
         self.exchange_order_id = ""
+        self.triggered_s: float | None = None
         self.cancelling = False
         self.short_since_s: float | None = None
 
