@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +20,7 @@ import asyncpg
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
 from rusy_tui.store.address import DatabaseAddress
-from rusy_tui.store.errors import translated
+from rusy_tui.store.errors import DatabaseLost, translated
 from rusy_tui.store.postmaster import Postmaster
 from rusy_tui.store.programs import Programs, last_lines
 from rusy_tui.store.server_user import ServerUser, place, server_user
@@ -32,7 +34,10 @@ _LOG_LIMIT_BYTES = 4_000_000
 _POLL_S = 0.005
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 30.0
+_END_LIMIT_S = 2.0
 _CONNECT_LIMIT_S = 10.0
+_TRIES = 10
+_BETWEEN_TRIES_S = 0.3
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -89,11 +94,19 @@ class EmbeddedServer:
         Raises:
             StorageError: it can't be, with the path and what to do.
         """
-        address = await self._clock.in_thread(self._start_now)
         try:
-            await self._make_database(address)
+            address = await self._clock.in_thread(self._start_now)
+            try:
+                await self._make_database(address)
+            except DatabaseLost:
+                # One that was taken over may have been about to end.
+                if not self.adopted or not await self._clock.in_thread(self._is_gone):
+                    raise
+                address = await self._clock.in_thread(self._start_now)
+                await self._make_database(address)
         except StorageError:
-            await self.stop()
+            if not self.adopted:
+                await self.stop()
             raise
         return address
 
@@ -120,13 +133,14 @@ class EmbeddedServer:
             home = self._home = place(self._asked, user)
             data = home / "data"
             living = Postmaster.living(data)
-            if living is not None:
-                self._postmaster, self.adopted = living, True
-                if not living.wait_ready(_START_LIMIT_S, _POLL_S):
-                    raise StorageError(
-                        f"the database server {living.pid} on {data} takes no connections; "
-                        f"its log is {home / 'postgres.log'}"
-                    )
+            self.adopted = living is not None and living.wait_ready(_START_LIMIT_S, _POLL_S)
+            if self.adopted:
+                self._postmaster = living
+            elif living is not None and living.alive():
+                raise StorageError(
+                    f"the database server {living.pid} on {data} takes no connections; "
+                    f"its log is {home / 'postgres.log'}"
+                )
             else:
                 programs = Programs.of_wheel(user)
                 if not (data / "PG_VERSION").exists():
@@ -138,11 +152,15 @@ class EmbeddedServer:
                 f"the database's directory {self._asked} can't be used: {error}; choose a "
                 "folder that can be written to with database.directory"
             ) from error
+        sockets = self._postmaster.socket_folder() if self._postmaster else None
+        if self._postmaster is None or sockets is None:
+            raise StorageError(f"the database in {home} ended as it started; see its log there")
         if self._temporary:
             self._watch = _remove_when_we_die(self._postmaster.pid, home)
-        return DatabaseAddress(
-            host=str(self._postmaster.socket_folder()), user=ROLE, database=DATABASE
-        )
+        return DatabaseAddress(host=str(sockets), user=ROLE, database=DATABASE)
+
+    def _is_gone(self) -> bool:
+        return self._postmaster is None or self._postmaster.gone(_END_LIMIT_S, _POLL_S)
 
     def _make_cluster(self, programs: Programs, home: Path) -> None:
         # Made beside and renamed: a half-made one, left by a kill, is never started.
@@ -186,24 +204,31 @@ class EmbeddedServer:
         settings["unix_socket_directories"] = str(sockets)
         arguments = [f"--{name}={value}" for name, value in settings.items()]
         data = home / "data"
-        Postmaster.forget_dead(data)
-        process = programs.spawn("postgres", "-D", str(data), *arguments, log=log)
-        postmaster = Postmaster(data, process.pid, process)
-        if not postmaster.wait_ready(_START_LIMIT_S, _POLL_S):
+        for _ in range(_TRIES):
+            Postmaster.forget_dead(data, sockets)
+            process = programs.spawn("postgres", "-D", str(data), *arguments, log=log)
+            postmaster = Postmaster(data, process.pid, process)
+            if postmaster.wait_ready(_START_LIMIT_S, _POLL_S):
+                return postmaster
+            postmaster.stop(signal.SIGQUIT, _STOP_LIMIT_S, _POLL_S)
             with log.open("rb") as written:
                 written.seek(before)
                 said = last_lines(written.read().decode(errors="replace"))
-            postmaster.stop(signal.SIGQUIT, _STOP_LIMIT_S, _POLL_S)
-            raise StorageError(
-                f"the database in {home} does not start: {said}; its log is {log}"
-            )
-        return postmaster
+            # Helpers of a server that was killed take a moment to notice; then it is free.
+            if "shared memory block" not in said:
+                break
+            threading.Event().wait(_BETWEEN_TRIES_S)
+        raise StorageError(f"the database in {home} does not start: {said}; its log is {log}")
 
     def _stop_now(self) -> None:
         if self._postmaster is not None:
+            sockets = self._postmaster.socket_folder()
             if not self._postmaster.stop(signal.SIGINT, _STOP_LIMIT_S, _POLL_S):
                 self._postmaster.stop(signal.SIGQUIT, _STOP_LIMIT_S, _POLL_S)
             self._postmaster = None
+            if sockets is not None and sockets.parent != self._home:
+                with suppress(OSError):  # an empty folder left behind does no harm
+                    sockets.rmdir()
         if self._watch is not None:
             self._watch.kill()
             self._watch.wait()
@@ -273,8 +298,9 @@ def _remove_when_we_die(pid: int, home: Path) -> subprocess.Popen[bytes]:
     It sees the end by its standard input, which only this process holds open.
     """
     script = (
-        'read -r _; kill -QUIT "$1" 2>/dev/null; '
-        'while kill -0 "$1" 2>/dev/null; do sleep 0.1; done; rm -rf -- "$2"'
+        'read -r _; kill -QUIT "$1" 2>/dev/null; n=0; '
+        'while [ $n -lt 50 ] && kill -0 "$1" 2>/dev/null; do n=$((n+1)); sleep 0.1; done; '
+        'rm -rf -- "$2"'
     )
     return subprocess.Popen(
         ["/bin/sh", "-c", script, "rusy-watch", str(pid), str(home)],

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 _STATUS_LINE = 7
@@ -35,15 +36,15 @@ class Postmaster:
         return cls(data, pid)
 
     @staticmethod
-    def forget_dead(data: Path) -> None:
-        """Remove the file of a server that is gone.
+    def forget_dead(data: Path, sockets: Path) -> None:
+        """Remove the files of a server that is gone, when none runs on this data folder.
 
-        PostgreSQL does so itself, but not when the number was since given to another process
-        of the same user.
+        PostgreSQL does so itself, but not when the number in them was since given to another
+        process of the same user, as happens after a restart of the machine.
         """
-        pid = _recorded_pid(data)
-        if pid is not None and not _runs_on(pid, data):
-            (data / "postmaster.pid").unlink(missing_ok=True)
+        (data / "postmaster.pid").unlink(missing_ok=True)
+        for left in sockets.glob(".s.PGSQL.*"):
+            left.unlink(missing_ok=True)
 
     def alive(self) -> bool:
         """Whether the process still runs."""
@@ -61,9 +62,10 @@ class Postmaster:
             self._pause(poll_s)
         return False
 
-    def socket_folder(self) -> Path:
-        """Where its socket is."""
-        return Path(_lines(self._data)[_SOCKET_LINE])
+    def socket_folder(self) -> Path | None:
+        """Where its socket is; None when it is gone."""
+        lines = _lines(self._data)
+        return Path(lines[_SOCKET_LINE]) if len(lines) > _SOCKET_LINE else None
 
     def stop(self, how: signal.Signals, limit_s: float, poll_s: float) -> bool:
         """Signal it and wait for its end; False when the time is up first.
@@ -73,11 +75,16 @@ class Postmaster:
             limit_s: how long to wait, seconds of real time.
             poll_s: between two looks.
         """
-        for step in range(round(limit_s / poll_s)):
+        if self.alive():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, how)
+        return self.gone(limit_s, poll_s)
+
+    def gone(self, limit_s: float, poll_s: float) -> bool:
+        """Wait for its end; False when the time is up first."""
+        for _ in range(round(limit_s / poll_s)):
             if not self.alive():
                 return True
-            if step == 0:
-                os.kill(self.pid, how)
             self._pause(poll_s)
         return False
 
