@@ -3,18 +3,15 @@
 What outcomes mean is in ``docs/order-outcomes.md``. Weights are the exchange's documented ones.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, TypeVar
+from collections.abc import Mapping, Sequence
 
 from rusy_tui.domain.account import AccountSettings, Balance, FeeRates, Income, Position
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal, UnreachableError
+from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.domain.order import (
-    Cause,
     Confirmed,
     Denied,
     Fill,
@@ -22,22 +19,17 @@ from rusy_tui.domain.order import (
     OrderIntent,
     OrderReport,
     Outcome,
-    Rejected,
     Unresolved,
 )
 from rusy_tui.exchange import account_replies, fields, market_replies
 from rusy_tui.exchange.feeds import Feeds
-from rusy_tui.exchange.outcomes import classify, is_no_change
+from rusy_tui.exchange.outcomes import is_no_change
 from rusy_tui.exchange.port import MarketSink, UserSink
+from rusy_tui.exchange.requests import Requests, UnknownOrderError, fail
 from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Params, Rest
 from rusy_tui.exchange.weights import Budget, Cost
 from rusy_tui.exchange.wire import MalformedError
 
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-_READ_TRIES = 3
 _PAGE = 1000
 _WEEK_MS = 7 * 24 * 3600 * 1000
 _ONE = Cost(weight=1)
@@ -81,7 +73,7 @@ class BinanceExchange:
         self._rest = Rest(
             rest_url, api_key, api_secret, clock, recv_window_ms, request_timeout_s
         )
-        self._clock = clock
+        self._requests = Requests(self._rest)
         self._feeds = Feeds(
             ws_url,
             self._rest,
@@ -104,7 +96,7 @@ class BinanceExchange:
             raise UnreachableError(f"the exchange does not answer: {error}") from error
         except AnsweredError as error:
             await self._rest.close()
-            _fail("time", error)
+            fail("time", error)
 
     async def close(self) -> None:
         await self._feeds.close()
@@ -121,7 +113,7 @@ class BinanceExchange:
             self._rest.budget.announce(limits)
             return found
 
-        return await self._read("exchangeInfo", {}, _ONE, parse, signed=False)
+        return await self._requests.read("exchangeInfo", {}, _ONE, parse, signed=False)
 
     async def candles(
         self, symbol: str, interval: Interval, start_ms: int, end_ms: int, limit: int
@@ -141,11 +133,11 @@ class BinanceExchange:
             return market_replies.candles(body, symbol, interval, sure_ms)
 
         cost = Cost(weight=_klines_weight(limit))
-        return await self._read("klines", params, cost, parse, signed=False)
+        return await self._requests.read("klines", params, cost, parse, signed=False)
 
     async def book_top(self, symbol: str) -> BookTop:
         params = {"symbol": symbol, "limit": "5"}
-        return await self._read(
+        return await self._requests.read(
             "depth",
             params,
             Cost(weight=2),
@@ -154,7 +146,7 @@ class BinanceExchange:
         )
 
     async def mark_price(self, symbol: str) -> MarkPrice:
-        return await self._read(
+        return await self._requests.read(
             "premiumIndex",
             {"symbol": symbol},
             _ONE,
@@ -165,7 +157,7 @@ class BinanceExchange:
     # --- how the account is set up ---
 
     async def account_settings(self) -> AccountSettings:
-        return await self._read(
+        return await self._requests.read(
             "accountConfig",
             {},
             _FIVE,
@@ -173,7 +165,7 @@ class BinanceExchange:
         )
 
     async def fee_rates(self, symbol: str) -> FeeRates:
-        return await self._read(
+        return await self._requests.read(
             "commissionRate",
             {"symbol": symbol},
             Cost(weight=20),
@@ -187,9 +179,9 @@ class BinanceExchange:
             )
         except AnsweredError as error:
             if not is_no_change(error.code):
-                _fail(f"marginType {symbol}", error)
+                fail(f"marginType {symbol}", error)
         except NoAnswer as error:
-            _fail(f"marginType {symbol}", error)
+            fail(f"marginType {symbol}", error)
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
         what = f"leverage {symbol}"
@@ -198,7 +190,7 @@ class BinanceExchange:
             reply = await self._rest.send("post", "leverage", params, _ONE)
             now = account_replies.leverage(reply.body)
         except (AnsweredError, NoAnswer, MalformedError) as error:
-            _fail(what, error)
+            fail(what, error)
         if now != leverage:
             raise ExchangeError(f"{what}: asked for {leverage}, the exchange says {now}")
 
@@ -212,7 +204,7 @@ class BinanceExchange:
         # Orders weigh nothing by address; they count on the account's order limits.
         cost = Cost(orders=1, exit=fields.may_use_reserve(intent))
         path = fields.order_path(intent.book)
-        return await self._command(
+        return await self._requests.command(
             "post",
             path,
             params,
@@ -225,14 +217,14 @@ class BinanceExchange:
         path = fields.order_path(book)
         params = fields.order_id_params(symbol, client_order_id, book)
         if book is OrderBook.PLAIN:
-            return await self._command(
+            return await self._requests.command(
                 "delete",
                 path,
                 params,
                 _EXIT_ONE,
                 lambda body: Confirmed(account_replies.order_report(body, book)),
             )
-        failed = await self._command("delete", path, params, _EXIT_ONE, lambda _: None)
+        failed = await self._requests.command("delete", path, params, _EXIT_ONE, lambda _: None)
         if failed is not None:
             return failed
         # The reply names no order: ask what became of it.
@@ -246,7 +238,7 @@ class BinanceExchange:
 
     async def cancel_all(self, symbol: str, book: OrderBook) -> Outcome | None:
         path = fields.cancel_all_path(book)
-        return await self._command(
+        return await self._requests.command(
             "delete", path, {"symbol": symbol}, _EXIT_ONE, lambda _: None
         )
 
@@ -255,17 +247,17 @@ class BinanceExchange:
     ) -> OrderReport | None:
         params = fields.order_id_params(symbol, client_order_id, book)
         try:
-            return await self._read(
+            return await self._requests.read(
                 fields.order_path(book),
                 params,
                 _EXIT_ONE,
                 lambda body: account_replies.order_report(body, book),
             )
-        except _UnknownOrderError:
+        except UnknownOrderError:
             return None
 
     async def open_orders(self, book: OrderBook, symbol: str | None) -> Sequence[OrderReport]:
-        return await self._read(
+        return await self._requests.read(
             fields.open_orders_path(book),
             {} if symbol is None else {"symbol": symbol},
             _ALL_SYMBOLS if symbol is None else _EXIT_ONE,
@@ -275,7 +267,7 @@ class BinanceExchange:
     # --- what the account holds ---
 
     async def positions(self) -> Sequence[Position]:
-        return await self._read(
+        return await self._requests.read(
             "positionRisk",
             {},
             Cost(weight=5, exit=True),
@@ -284,7 +276,7 @@ class BinanceExchange:
         )
 
     async def balance(self, asset: str) -> Balance:
-        return await self._read(
+        return await self._requests.read(
             "balance",
             {},
             _FIVE,
@@ -315,7 +307,7 @@ class BinanceExchange:
         found: dict[str, Income] = {}
         start_ms = since_ms
         while start_ms <= until_ms:
-            page = await self._read(
+            page = await self._requests.read(
                 "income",
                 {"startTime": str(start_ms), "endTime": str(until_ms), "limit": str(_PAGE)},
                 Cost(weight=30),
@@ -342,88 +334,12 @@ class BinanceExchange:
     # --- requests ---
 
     async def _fills_page(self, symbol: str, params: Params) -> list[Fill]:
-        return await self._read(
+        return await self._requests.read(
             "userTrades",
             {"symbol": symbol, "limit": str(_PAGE), **params},
             Cost(weight=5, exit=True),
             account_replies.fills,
         )
-
-    async def _read(
-        self,
-        path: str,
-        params: Params,
-        cost: Cost,
-        parse: Callable[[bytes], T],
-        *,
-        signed: bool = True,
-        version: int = 1,
-    ) -> T:
-        """Ask and parse. After a limit was hit the budget waits, and the read is tried again.
-
-        Raises:
-            ExchangeError: an error, no answer, or one that can't be read.
-        """
-        for tries_left in reversed(range(_READ_TRIES)):
-            try:
-                reply = await self._rest.send(
-                    "get", path, params, cost, signed=signed, version=version
-                )
-                return parse(reply.body)
-            except AnsweredError as error:
-                if tries_left == 0 or _cause(error) is not Cause.LIMITS:
-                    _fail(path, error)
-            except (NoAnswer, MalformedError) as error:
-                _fail(path, error)
-        raise AssertionError("unreachable: the last try returns or raises")
-
-    async def _command(
-        self,
-        method: str,
-        path: str,
-        params: Params,
-        cost: Cost,
-        parse: Callable[[bytes], T],
-        *,
-        recv_window_ms: int | None = None,
-    ) -> T | Rejected | Unresolved:
-        """Send an order command; what can't be proven is unresolved."""
-        try:
-            reply = await self._rest.send(
-                method, path, params, cost, recv_window_ms=recv_window_ms
-            )
-            return parse(reply.body)
-        except AnsweredError as error:
-            return classify(error.http_status, error.code, error.text)
-        except NoAnswer as error:
-            if not error.sent:
-                return Rejected(Cause.OVERLOADED, 0, str(error))
-            return Unresolved(str(error))
-        except MalformedError as error:
-            # It was accepted, most likely, and asking for it will tell.
-            return Unresolved(f"the answer can't be read: {error}")
-
-
-class _UnknownOrderError(ExchangeError):
-    """The exchange says that it does not know the order asked for."""
-
-
-def _cause(error: AnsweredError) -> Cause | None:
-    outcome = classify(error.http_status, error.code, error.text)
-    return outcome.cause if isinstance(outcome, Rejected) else None
-
-
-def _fail(what: str, error: AnsweredError | NoAnswer | MalformedError) -> NoReturn:
-    """Raise the error that a failed read or setting is for the callers."""
-    if not isinstance(error, AnsweredError):
-        raise ExchangeError(f"{what}: {error}") from error
-    text = f"{what}: {error}"
-    cause = _cause(error)
-    if cause is Cause.KEY:
-        remedy = "check the API key, its secret, its list of addresses and its permissions"
-        raise ExchangeRefusal(f"{text}; {remedy}", error.code) from error
-    kind = _UnknownOrderError if cause is Cause.UNKNOWN_ORDER else ExchangeError
-    raise kind(text, error.code) from error
 
 
 def _klines_weight(limit: int) -> int:

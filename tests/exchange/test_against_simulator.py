@@ -33,6 +33,7 @@ from rusy_tui.domain.order import (
     TimeInForce,
 )
 from rusy_tui.exchange.binance import BinanceExchange
+from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.feeds.replay import ReplayFeed
 from rusy_tui.simulator.runner import play
@@ -136,6 +137,10 @@ def test_what_the_market_and_the_account_are(recording: Path) -> None:
         assert mark.next_funding_ms > now_ms
         assert (await exchange.balance("USDT")).wallet == Decimal(10_000)
         assert await exchange.positions() == []
+        fees = await exchange.fee_rates("BTCUSDT")
+        assert Decimal(0) < fees.maker < fees.taker
+        port: ExchangePort = exchange
+        assert port.exchange_ms() >= now_ms
         assert any(limit.used for limit in exchange.budget.limits)
 
     on_simulator(recording, scenario)

@@ -1,0 +1,102 @@
+"""Reads that raise and commands that don't: what callers get of a request.
+
+The policy is ``docs/order-outcomes.md``.
+"""
+
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal
+from rusy_tui.domain.order import Cause, Rejected, Unresolved
+from rusy_tui.exchange.outcomes import classify
+from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Params, Rest
+from rusy_tui.exchange.weights import Cost
+from rusy_tui.exchange.wire import MalformedError
+
+T = TypeVar("T")
+
+_READ_TRIES = 3
+
+
+class Requests:
+    """Asks, commands, and judges the answers."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    async def read(
+        self,
+        path: str,
+        params: Params,
+        cost: Cost,
+        parse: Callable[[bytes], T],
+        *,
+        signed: bool = True,
+        version: int = 1,
+    ) -> T:
+        """Ask and parse. After a limit was hit the budget waits, and the read is tried again.
+
+        Raises:
+            ExchangeError: an error, no answer, or one that can't be read.
+        """
+        for tries_left in reversed(range(_READ_TRIES)):
+            try:
+                reply = await self._rest.send(
+                    "get", path, params, cost, signed=signed, version=version
+                )
+                return parse(reply.body)
+            except AnsweredError as error:
+                if tries_left == 0 or cause_of(error) is not Cause.LIMITS:
+                    fail(path, error)
+            except (NoAnswer, MalformedError) as error:
+                fail(path, error)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def command(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        cost: Cost,
+        parse: Callable[[bytes], T],
+        *,
+        recv_window_ms: int | None = None,
+    ) -> T | Rejected | Unresolved:
+        """Send an order command; what can't be proven is unresolved."""
+        try:
+            reply = await self._rest.send(
+                method, path, params, cost, recv_window_ms=recv_window_ms
+            )
+            return parse(reply.body)
+        except AnsweredError as error:
+            return classify(error.http_status, error.code, error.text)
+        except NoAnswer as error:
+            if not error.sent:
+                return Rejected(Cause.OVERLOADED, 0, str(error))
+            return Unresolved(str(error))
+        except MalformedError as error:
+            # It was accepted, most likely, and asking for it will tell.
+            return Unresolved(f"the answer can't be read: {error}")
+
+
+class UnknownOrderError(ExchangeError):
+    """The exchange says that it does not know the order asked for."""
+
+
+def cause_of(error: AnsweredError) -> Cause | None:
+    """Why an answer refused; None when it does not prove that it did."""
+    outcome = classify(error.http_status, error.code, error.text)
+    return outcome.cause if isinstance(outcome, Rejected) else None
+
+
+def fail(what: str, error: AnsweredError | NoAnswer | MalformedError) -> NoReturn:
+    """Raise the error that a failed read or setting is for the callers."""
+    if not isinstance(error, AnsweredError):
+        raise ExchangeError(f"{what}: {error}") from error
+    text = f"{what}: {error}"
+    cause = cause_of(error)
+    if cause is Cause.KEY:
+        remedy = "check the API key, its secret, its list of addresses and its permissions"
+        raise ExchangeRefusal(f"{text}; {remedy}", error.code) from error
+    kind = UnknownOrderError if cause is Cause.UNKNOWN_ORDER else ExchangeError
+    raise kind(text, error.code) from error
