@@ -1,6 +1,5 @@
 """What a command loads, seen from outside, and that the rules for imports catch a breach."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -22,11 +21,25 @@ def loaded_by(statement: str, root: Path) -> set[str]:
 
 
 def test_the_command_line_loads_nothing_heavy(root: Path) -> None:
-    if importlib.util.find_spec("rusy_tui.cli") is None or not importlib.util.find_spec(
-        "rusy_tui.cli.main"
-    ):
-        pytest.skip("rusy_tui.cli.main is not written yet")
     assert loaded_by("import rusy_tui.cli.main", root).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["status"], ["proposals"], ["mode", "auto", "--yes"], ["reject", "x"]],
+    ids=" ".join,
+)
+def test_one_shot_commands_load_neither_screen_nor_numbers(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    for name in ("RUSY_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    statement = (
+        f"import sys\nsys.argv[1:] = {arguments}\n"
+        "from rusy_tui.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass"
+    )
+    assert loaded_by(statement, root).isdisjoint(HEAVY)
 
 
 @pytest.mark.parametrize(
