@@ -59,7 +59,6 @@ class Document:
 # Quoted strings and comments hide what looks like a `//` comment.
 _HIDDEN = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?:^|(?<=\s))#.*""")
 _SLASHES = re.compile(r"(?:^|(?<=\s))//")
-_KEY = re.compile(r"[\s-]*([A-Za-z_]\w*)\s*:")
 
 
 def read(path: Path) -> Document:
@@ -105,7 +104,7 @@ def read(path: Path) -> Document:
 
 def _parse(document: Document, text: str, source: str) -> Document:
     # Slashes are mended before parsing, so that the mistakes behind them are found too.
-    text = _mend_slashes(document, text, source)
+    text, slashes = _mend_slashes(text)
     loader: yaml.SafeLoader | None = None
     try:
         loader = yaml.SafeLoader(text)
@@ -144,6 +143,18 @@ def _parse(document: Document, text: str, source: str) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
+    for line, corrected in slashes:
+        place = Place(source=source, line=line)
+        on_line = (path for path, known in document.places.items() if known == place)
+        document.mistakes.append(
+            Mistake(
+                place=place,
+                # Of an item of a list and its first key, on one line, the key is the longer.
+                key=spell(max(on_line, key=len, default=())),
+                problem="`//` starts no comment in YAML; it becomes part of the value",
+                remedy=f"Use #: {corrected}",
+            )
+        )
     return document
 
 
@@ -153,27 +164,20 @@ def _syntax_remedy(problem: str) -> str:
     return "Check the indentation, the colon and the quotes of this line and the one above."
 
 
-def _mend_slashes(document: Document, text: str, source: str) -> str:
-    mended = []
+def _mend_slashes(text: str) -> tuple[str, list[tuple[int, str]]]:
+    """The text with `//` comments made right, and the number and new text of such lines."""
+    mended: list[str] = []
+    found: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines(keepends=True), start=1):
         # Hidden parts keep their length, so that positions in the line stay true.
-        bare = _HIDDEN.sub(lambda found: "x" * len(found[0]), line)
-        if (found := _SLASHES.search(bare)) is None:
+        bare = _HIDDEN.sub(lambda hidden: "x" * len(hidden[0]), line)
+        if slashes := _SLASHES.search(bare):
+            before, comment = line[: slashes.start()], line[slashes.end() :]
+            found.append((number, f"{before}# {comment.strip()}".strip()))
+            mended.append(f"{before}# {comment}")
+        else:
             mended.append(line)
-            continue
-        key = _KEY.match(line)
-        at = found.start()
-        corrected = f"{line[:at]}# {line[at + 2 :].strip()}".strip()
-        document.mistakes.append(
-            Mistake(
-                place=Place(source=source, line=number),
-                key=key[1] if key else "",
-                problem="`//` starts no comment in YAML; it becomes part of the value",
-                remedy=f"Use #: {corrected}",
-            )
-        )
-        mended.append(f"{line[:at]}# {line[at + 2 :]}")
-    return "".join(mended)
+    return "".join(mended), found
 
 
 class _Reader:

@@ -42,7 +42,7 @@ def test_the_exit_code_is_that_of_bad_configuration(tmp_path: Path) -> None:
 
 def test_a_slash_comment_is_told_to_use_a_hash(tmp_path: Path) -> None:
     mistake = only(tmp_path, "data:\n  lookback_days: 3000 // since 2019\n")
-    assert mistake.key == "lookback_days"
+    assert mistake.key == "data.lookback_days"
     assert mistake.place.line == 2
     assert mistake.remedy == "Use #: lookback_days: 3000 # since 2019"
 
