@@ -40,7 +40,7 @@ check: .venv/.stamp-dev ## lint, types and import rules alone
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . \
 		|| { echo 'rusy: make format may mend this' >&2; exit 1; }
 	@echo 'check: mypy --strict'
-	@$(BIN)/mypy --no-error-summary rusy_tui tests tools --exclude '^tests/training/'
+	@$(BIN)/mypy --no-error-summary rusy_tui tests tools $(wildcard benchmarks) --exclude '^tests/training/'
 	@echo 'check: who may import whom'
 	@PYTHONPATH=. $(BIN)/lint-imports --no-logo >.venv/imports.log \
 		|| { cat .venv/imports.log; exit 1; }
