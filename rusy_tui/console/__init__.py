@@ -1,0 +1,1 @@
+"""The console: the screen of one operator, in a process of its own, over the link."""
