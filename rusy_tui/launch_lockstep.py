@@ -21,16 +21,15 @@ import msgspec
 from rusy_tui import __version__
 from rusy_tui.clock import LockstepClock, new_lockstep_loop
 from rusy_tui.domain.candle import Interval
-from rusy_tui.domain.domain_json import to_json
 from rusy_tui.domain.errors import Defect, UsageError
 from rusy_tui.domain.settings import Settings
 from rusy_tui.domain.state import State
-from rusy_tui.domain.trade import Trade
 from rusy_tui.engine import Engine, Parts
 from rusy_tui.ensemble import registry
 from rusy_tui.ensemble.runtime import Ensemble
 from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.launching.job import Job
+from rusy_tui.launching.summary import Result, result_of
 from rusy_tui.link.hub import Publisher
 from rusy_tui.monitoring import logs
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
@@ -55,11 +54,9 @@ _HEARTBEAT_S = 60.0
 class World:
     """A whole Rusy in one event loop: an exchange with its market, and an engine on it."""
 
-    clock: LockstepClock
-    exchange: SimulatedExchange
-    store: Store
+    parts: Parts
     engine: Engine
-    publisher: Publisher
+    exchange: SimulatedExchange
 
 
 def in_lockstep(start_ms: int, main: Callable[[LockstepClock], Awaitable[T]]) -> T:
@@ -141,28 +138,25 @@ async def world(
                 symbols=settings.data.symbols,
             )
         )
-        engine = Engine(
-            Parts(
-                settings=settings,
-                symbols=settings.data.symbols,
-                clock=clock,
-                exchange=adapter,
-                store=store,
-                ensemble=networks,
-                publisher=publisher,
-                randomness=random.Random(seed),
-                stale_after_s=_STALE_AFTER_S,
-                heartbeat_s=_HEARTBEAT_S,
-            )
+        parts = Parts(
+            settings=settings,
+            symbols=settings.data.symbols,
+            clock=clock,
+            exchange=adapter,
+            store=store,
+            ensemble=networks,
+            publisher=publisher,
+            randomness=random.Random(seed),
+            stale_after_s=_STALE_AFTER_S,
+            heartbeat_s=_HEARTBEAT_S,
         )
+        engine = Engine(parts)
         running = asyncio.create_task(engine.run())
         stack.push_async_callback(_stopped, engine, running)
         await _started(publisher, running)
         playing = asyncio.create_task(play(exchange, feed, clock))
         stack.push_async_callback(_cancelled, playing)
-        yield World(
-            clock=clock, exchange=exchange, store=store, engine=engine, publisher=publisher
-        )
+        yield World(parts=parts, engine=engine, exchange=exchange)
 
 
 async def _started(publisher: Publisher, running: asyncio.Task[None]) -> None:
@@ -193,108 +187,64 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-class TradeSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One trade of a run; prices and amounts in USDT, quantities in the base asset."""
-
-    trade_id: str
-    symbol: str
-    side: str
-    quantity: Decimal
-    entry_reason: str
-    exit_reason: str
-    entry_price: Decimal
-    exit_price: Decimal
-    opened_ms: int | None
-    closed_ms: int | None
-    realised_pnl: Decimal
-    fees: Decimal
-    funding: Decimal
-    seconds_to_stop: float | None
-
-
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did. Bars and predictions count by open time in the played span.
-
-    ``realised_pnl`` is price difference only: end equity = start + realised - fees + funding.
-    ``open_orders`` and ``positions`` are what the exchange still held at the end, and the two
-    equities what it says.
-    """
-
-    bars: dict[str, int]
-    predictions: int
-    votes: dict[str, int]
-    proposals: int
-    orders: int
-    fills: int
-    trades: tuple[TradeSummary, ...]
-    fees: Decimal
-    funding: Decimal
-    realised_pnl: Decimal
-    start_equity: Decimal
-    end_equity: Decimal
-    open_orders: int
-    positions: int
-    max_seconds_to_stop: float
-
-
-async def play_to_end(
-    here: World, from_ms: int, until_ms: int, balance: Decimal
-) -> Summary:
+async def play_to_end(here: World, from_ms: int, until_ms: int) -> Result:
     """Let the market play to its end, flatten, and say what happened.
 
     Args:
         here: a running world.
         from_ms: first open time that counts.
         until_ms: first open time that does not; the market's end.
-        balance: what the account began with.
     """
     await here.exchange.finished.wait()
     await here.engine.decided(until_ms)
     await here.engine.flatten(None)
-    store = here.store
-    symbols = here.publisher.state.symbols
-    bars = {
-        str(interval): sum(
-            [await store.candles.count(s, interval, from_ms, until_ms) for s in symbols]
-        )
-        for interval in (Interval.M15, Interval.H1)
-    }
-    trades = await store.trades.all()
-    funding = [row.income.amount for row in await store.funding.since(0)]
-    books = here.exchange.books.accounts[0]
-    return Summary(
-        bars=bars,
-        predictions=await store.predictions.count(from_ms, until_ms),
-        votes=await store.predictions.votes(from_ms, until_ms),
-        proposals=len(await store.proposals.since(0)),
-        orders=await store.orders.count(),
-        fills=len(await store.fills.since(0)),
-        trades=tuple(_trade_summary(trade) for trade in trades),
-        fees=sum((trade.fees for trade in trades), Decimal(0)),
-        funding=sum(funding, Decimal(0)),
-        realised_pnl=sum((trade.realised_pnl for trade in trades), Decimal(0)),
-        start_equity=balance,
-        end_equity=books.wallet,
-        open_orders=len(here.publisher.state.orders),
-        positions=len(here.publisher.state.positions),
-        max_seconds_to_stop=max((t.seconds_to_stop or 0.0 for t in trades), default=0.0),
-    )
+    return await result_of(here.parts, from_ms, until_ms)
 
 
-def _trade_summary(trade: Trade) -> TradeSummary:
-    return TradeSummary(
-        trade_id=trade.trade_id,
-        symbol=trade.symbol,
-        side=trade.side.direction,
-        quantity=trade.entered_quantity,
-        entry_reason=trade.entry_reason,
-        exit_reason=trade.exit_reason.value if trade.exit_reason is not None else "",
-        entry_price=trade.entry_average,
-        exit_price=trade.exit_average,
-        opened_ms=trade.opened_ms,
-        closed_ms=trade.closed_ms,
-        realised_pnl=trade.realised_pnl,
-        fees=trade.fees,
-        funding=trade.funding,
-        seconds_to_stop=trade.seconds_to_stop,
+def run(job: Job, summary: str | None) -> int:
+    """Play a recording as fast as it goes, and write what came of it.
+
+    Args:
+        job: with a replay.
+        summary: a file for the result, "-" for standard output, None for neither. Logs go to
+            standard error.
+
+    Raises:
+        RusyError: a part can't be had, or the result can't be written.
+    """
+    settings = job.settings()
+    feed = _recording(job, settings)
+    if feed.end_ms is None:
+        raise Defect("a recording has an end")
+    from_ms, until_ms = feed.start_ms, feed.end_ms
+
+    async def main(clock: LockstepClock) -> Result:
+        logs.set_up(sys.stderr, settings.monitoring.log_level.value, clock)
+        demo = settings.demo
+        async with world(clock, feed, settings, seed=demo.seed, balance=demo.balance) as here:
+            return await play_to_end(here, from_ms, until_ms)
+
+    result = in_lockstep(from_ms, main)
+    text = msgspec.json.encode(result.summary, order="deterministic").decode() + "\n"
+    if summary == "-":
+        sys.stdout.write(text)
+    elif summary is not None:
+        try:
+            Path(summary).write_text(text)
+        except OSError as error:
+            raise UsageError(f"--summary {summary}: can't be written: {error}") from error
+    return 0
+
+
+def _recording(job: Job, settings: Settings) -> Feed:
+    replay = job.replay
+    if replay is None:
+        raise UsageError("--speed max plays a recording to its end: it needs --replay FILE")
+    return ReplayFeed(
+        Path(replay.file),
+        symbol=settings.demo.symbols[0],
+        interval=Interval(replay.interval) if replay.interval else None,
+        from_ms=replay.from_ms,
+        until_ms=replay.until_ms,
+        funding_path=Path(replay.funding) if replay.funding else None,
     )
