@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from rusy_tui.domain.candle import Candle
+from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.signal import Prediction
 
 ENSEMBLE = "ensemble"
@@ -43,12 +43,13 @@ class Scoreboard:
 
     horizon_bars: int
     keep: int = 672
-    _pending: dict[str, deque[_Pending]] = field(default_factory=dict)
+    _pending: dict[tuple[str, Interval], deque[_Pending]] = field(default_factory=dict)
     _judged: dict[str, deque[tuple[float, bool]]] = field(default_factory=dict)
 
     def predicted(self, prediction: Prediction) -> None:
         """Remember a prediction until its horizon ends."""
-        waiting = self._pending.setdefault(prediction.symbol, deque())
+        key = (prediction.symbol, prediction.interval)
+        waiting = self._pending.setdefault(key, deque())
         waiting.append(_Pending(prediction))
 
     def closed(self, candle: Candle) -> tuple[tuple[Prediction, bool], ...]:
@@ -58,14 +59,13 @@ class Scoreboard:
         go unjudged.
         """
         done: list[tuple[Prediction, bool]] = []
-        waiting = self._pending.get(candle.symbol, deque())
+        waiting = self._pending.get((candle.symbol, candle.interval), deque())
         for entry in waiting:
             prediction = entry.prediction
-            if prediction.interval == candle.interval:
-                if candle.open_time_ms == prediction.bar_open_ms + candle.interval.ms:
-                    entry.entry_price = candle.open
-                if candle.open_time_ms == self._exit_bar(prediction):
-                    done.extend(self._judge(entry, candle.close))
+            if candle.open_time_ms == prediction.bar_open_ms + candle.interval.ms:
+                entry.entry_price = candle.open
+            if candle.open_time_ms == self._exit_bar(prediction):
+                done.extend(self._judge(entry, candle.close))
         while waiting and self._exit_bar(waiting[0].prediction) <= candle.open_time_ms:
             waiting.popleft()
         return tuple(done)
