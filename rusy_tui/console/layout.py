@@ -22,6 +22,7 @@ class Demand:
     verdicts: int = 0
     targets: int = 1
     waiting: int = 0
+    pairs: int = 0
     positions: int = 0
     orders: int = 0
     axis_width: int = 12
@@ -61,12 +62,12 @@ def _two_columns(places: Places, width: int, height: int, demand: Demand) -> Non
     if demand.positions == 0:
         positions = 2
     # A position more or less must not push the chart up and down all day.
-    positions = max(positions, 6 if room >= 28 else 2)
+    positions = max(positions, min(6, 2 + demand.pairs) if room >= 28 else 2)
     positions = min(positions, max(2, room - 12))
     indicators = 3 if room - positions >= 17 else 0
     chart = room - positions - indicators
     row = top
-    if chart >= 44 and width >= 150:
+    if chart >= 34 and width >= 150:
         context = chart // 3
         _chart(places, Region(0, row, left_width, chart - context), demand.axis_width)
         row += chart - context
@@ -99,12 +100,15 @@ def _right_stack(places: Places, area: Region, demand: Demand) -> None:
         # A low screen gives the card what it needs and the ensemble the rest.
         put("ensemble", min(ensemble, max(0, room - card)))
         others = (1 + demand.waiting if demand.waiting else 0) + 1 + max(1, demand.orders)
-        extra = max(0, min(demand.verdicts + 2, room - card - others))
+        extra = max(0, min(demand.verdicts + 1, room - card - others))
         put("card", card + extra)
     else:
         put("ensemble", ensemble + (1 if room > 20 else 0))
     if demand.waiting:
         put("waiting", min(1 + demand.waiting, max(0, room - 3)))
+    pairs = 1 + demand.pairs
+    if demand.pairs and room >= pairs + 2 + max(1, demand.orders):
+        put("pairs", pairs + (1 if room > pairs + 8 else 0))
     if room >= 2:
         put("orders", min(1 + max(1, demand.orders) + (1 if room > 10 else 0), room))
     if room >= 3:
@@ -145,7 +149,7 @@ def _one_column(places: Places, width: int, height: int, demand: Demand) -> None
         below.insert(1, ("orders", 1 + max(1, demand.orders)))
         below.insert(0, ("indicators", 3))
     chart = room - sum(rows for _, rows in below)
-    _plain_chart(places, Region(0, top, width, chart), demand.axis_width)
+    _plain_chart(places, Region(0, top, width - 1, chart), demand.axis_width)
     row = top + chart
     for name, rows in below:
         if rows > 0:

@@ -14,7 +14,7 @@ from rusy_tui.console.charts.picture import (
 )
 from rusy_tui.console.charts.widgets import CellPanel
 from rusy_tui.console.panels.line_panel import LinePanel
-from rusy_tui.console.text import Line, Span, heading
+from rusy_tui.console.text import EMPTY, Line, Span, fit, heading, line_width
 from rusy_tui.console.view import View
 from rusy_tui.domain.state import Chart
 
@@ -46,6 +46,8 @@ class ChartGroup:
             self._title.show([_title(view, interval, title.width)])
         chart = view.chart_of(interval) or Chart(symbol=view.symbol, interval=interval)
         picture = self._renewed(chart, area.size, plan_lines(view))
+        if picture.scale is None:
+            self._history.show(_empty(view, area.size))
         self._live.show_columns((live_column(picture, chart.forming),))
         last = chart.forming.close if chart.forming else None
         if last is None and picture.bars:
@@ -76,6 +78,21 @@ class ChartGroup:
         self._of = (chart, size, lines)
         self._history.show_columns(picture.columns)
         return picture
+
+
+def _empty(view: View, size: Size) -> list[Line]:
+    """What stands where a chart will be."""
+    state = view.state
+    if view.lost:
+        said: Line = (Span(view.lost, "down"),)
+    elif state is None or state.phase == "starting":
+        progress = (state.progress if state else "") or view.progress or "the engine starts"
+        said = (Span("starting … ", "bold bright"), Span(progress))
+    else:
+        said = (Span("the chart comes with its first bars", "dim"),)
+    line = fit(said, size.width)
+    indent = Span(" " * ((size.width - line_width(line)) // 2))
+    return [EMPTY] * (size.height // 2) + [(indent, *line)]
 
 
 def _title(view: View, interval: str, width: int) -> Line:

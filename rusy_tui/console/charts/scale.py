@@ -58,7 +58,7 @@ def make_scale(prices: Iterable[float], lines: Iterable[float], rows: int) -> Sc
     return Scale(low, high, rows)
 
 
-def ticks(scale: Scale, tick_size: float, every_rows: int = 4) -> list[float]:
+def ticks(scale: Scale, tick_size: float, every_rows: int = 3) -> list[float]:
     """Round prices about so many rows apart, the highest first."""
     per_row = (scale.high - scale.low) / scale.rows
     step = nice_step(max(per_row * every_rows, tick_size))

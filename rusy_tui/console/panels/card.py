@@ -110,13 +110,14 @@ def _compact(view: View, proposal: Proposal, width: int, height: int) -> list[Li
             0,
             Span(" entry ", "dim"),
             Span(fmt.number(plan.entry_price, decimals), "bright"),
+            Span(f" {'max' if plan.side is Side.BUY else 'min'} ", "dim"),
+            Span(fmt.number(_worst_price(plan), decimals)),
             Span(f" {_entry_word(plan)}", "dim"),
         ),
         field(
             0,
             Span("stop ", "dim"),
             Span(fmt.number(plan.stop_price, decimals), "bright"),
-            Span(" on exchange", "dim"),
         ),
         field(0, Span("target ", "dim"), Span(targets or fmt.ABSENT, "bright")),
     ]
@@ -179,7 +180,9 @@ def _how(view: View, proposal: Proposal, width: int) -> list[Line]:
             Span(" to send. ", "bright"),
             Span("Other keys disarm", "dim"),
         )
-        return [spread(press, more, width), keys]
+        if width >= 70:
+            return [spread(press, more, width)]
+        return [fit(press, width), spread(keys, more, width)]
     manual = view.state is not None and view.state.mode is Mode.MANUAL
     digit = (
         Span(" to send: ", "text"),
@@ -190,7 +193,7 @@ def _how(view: View, proposal: Proposal, width: int) -> list[Line]:
     )
     if width >= 70:
         return [spread((*digit, Span("  "), *keys[2:]), more, width)]
-    return [spread(digit, more, width), keys]
+    return [fit(digit, width), spread(keys, more, width)]
 
 
 def _rules(verdicts: tuple[RiskVerdict, ...]) -> Line:

@@ -2,7 +2,7 @@
 
 from rusy_tui.console import format as fmt
 from rusy_tui.console.keys import KEYS, KeySpec, When, spec
-from rusy_tui.console.text import Line, Span, field, pack
+from rusy_tui.console.text import Line, Span, field, line_width, pack
 from rusy_tui.console.view import View
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.modes import Mode
@@ -33,7 +33,9 @@ def hint_line(view: View, width: int) -> Line:
     """One quiet line: the last answer while it is fresh, else what to press next."""
     said, *more = _hint(view)
     fields = [field(0, Span(" › ", "dim"), *said), *(field(1, *line) for line in more)]
-    return pack(fields, width, gap=1, least_gap=1)
+    line = pack(fields, width, gap=1, least_gap=1)
+    left = width - line_width(line) - 2
+    return (*line, Span(" "), Span("─" * left, "rule")) if left > 0 else line
 
 
 def _hint(view: View) -> list[Line]:

@@ -7,6 +7,7 @@ from rusy_tui.console.text import Field, Line, Span, field, line_width, pack, sp
 from rusy_tui.console.view import View
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.modes import Gate
+from rusy_tui.domain.state import Account
 
 VENUE_WORDS = {
     "demo": "simulated money",
@@ -66,30 +67,34 @@ def _first(view: View, width: int) -> Line:
     wide = width >= 118
     chip = venue_chip(state.venue, words=wide)
     right = _clocks(view, wide)
-    fields = [
-        field(0, Span(state.mode.value.upper(), "bold bright")),
-        field(0, _gates(view)),
-    ]
-    if state.phase != "running":
-        fields.append(field(1, Span(state.phase, "bold ask")))
+    fields = [field(0, Span(state.mode.value.upper(), "bold bright"))]
+    if state.phase == "running" or view.lost:
+        fields.append(field(0, _gates(view)))
+    else:
+        fields.append(field(0, Span(state.phase, "bold ask")))
     account = state.account
+    if account.equity:
+        fields += _money(account, wide)
+    # The pace takes more room while somebody decides: what stands left of it stays put.
+    reserved = line_width(right) if state.pace is None else 25 if wide else 16
+    room = width - len(chip.text) - reserved - 1
+    left = (chip, Span(" "), *pack(fields, room, least_gap=2 if wide else 1))
+    return spread(left, right, width)
+
+
+def _money(account: Account, wide: bool) -> list[Field]:
     day_ink = "up" if account.day_pnl >= 0 else "down"
     equity = fmt.number(account.equity, 2).rjust(9)
     day = fmt.number(account.day_pnl, 2, sign=True)
-    fields += [
+    return [
         field(2, Span("equity " if wide else "eq ", "dim"), Span(equity, "bold bright")),
         field(
             3,
             Span("day ", "dim"),
             Span(day.rjust(7) if wide else day, day_ink),
         ),
+        *_loss_left(account.day_loss_left, account.day_loss_limit, wide),
     ]
-    fields += _loss_left(account.day_loss_left, account.day_loss_limit, wide)
-    # The pace takes more room while somebody decides: what stands left of it stays put.
-    reserved = line_width(right) if state.pace is None else 25 if wide else 15
-    room = width - len(chip.text) - reserved - 1
-    left = (chip, Span(" "), *pack(fields, room, least_gap=2 if wide else 1))
-    return spread(left, right, width)
 
 
 def _gates(view: View) -> Span:
@@ -109,9 +114,10 @@ def _loss_left(left: Decimal, limit: Decimal, wide: bool) -> list[Field]:
     share = max(0.0, min(1.0, float(left / limit)))
     ink = "bright" if share >= 0.5 else "ask" if share > 0 else "down"
     of = fmt.number(limit, 0)
-    amount = fmt.number(left, 2).rjust(len(of) + 3)
     if not wide:
-        return [field(1, Span("risk ", "dim"), Span(amount, ink), Span(f"/{of}", "dim"))]
+        tenths = fmt.number(left, 1).rjust(len(of) + 2)
+        return [field(1, Span("risk ", "dim"), Span(tenths, ink), Span(f"/{of}", "dim"))]
+    amount = fmt.number(left, 2).rjust(len(of) + 3)
     return [
         field(1, Span("may lose ", "dim"), Span(amount, ink), Span(f"/{of}", "dim")),
         field(6, *meter(share, _BAR, "down" if share < 0.25 else "ask")),
@@ -128,7 +134,7 @@ def meter(share: float, width: int, ink: str) -> Line:
 def _clocks(view: View, wide: bool) -> Line:
     state = view.state
     time = f"{fmt.clock(view.market_ms)}Z" if wide else f" {fmt.clock_minutes(view.market_ms)}"
-    clock = (Span(f"{time} ", "dim"),)
+    clock = (Span(f"{time} " if wide else time, "dim"),)
     if state is None or state.pace is None:
         return clock
     speed = fmt.pace(state.pace.speed)
@@ -174,12 +180,14 @@ def _second(view: View, width: int) -> Line:
     if wide:
         funding = fmt.percent(quote.funding_rate, 3, sign=True)
         due = fmt.hours_left((quote.next_funding_ms - view.market_ms) / 1000)
+        roomy = width >= 128
+        within = " in " if roomy else " "
         fields += [
             field(3, Span("mark ", "dim"), Span(fmt.number(quote.mark, decimals))),
-            field(4, Span("funding ", "dim"), Span(funding), Span(f" in {due}")),
+            field(4, Span("funding ", "dim"), Span(funding), Span(f"{within}{due}")),
             field(
                 1,
-                Span("closes 15m " if width >= 128 else "15m ", "dim"),
+                Span("closes 15m " if roomy else "15m ", "dim"),
                 Span(to_15m),
                 Span("  1h ", "dim"),
                 Span(to_1h),
@@ -187,7 +195,8 @@ def _second(view: View, width: int) -> Line:
         ]
         if view.state is not None and view.state.pace is not None:
             wall = fmt.clock(view.moment.wall_ms, view.zone)
-            fields.append(field(5, Span("wall ", "dim"), Span(wall)))
+            shown = wall if roomy else wall[:5]
+            fields.append(field(5, Span("wall ", "dim"), Span(shown)))
     else:
         left = to_15m if view.interval == Interval.M15 else to_1h
         fields.append(field(2, Span("closes ", "dim"), Span(left)))

@@ -119,8 +119,7 @@ def order_lines(view: View, width: int, height: int) -> list[Line]:
         Column("", 7, right=False),
         Column("", 6, right=False),
         Column("", 5),
-        Column("", 1),
-        Column("", 9),
+        Column("", 10),
         Column("", 7, right=False),
         Column("", 5, right=False),
     )
@@ -151,8 +150,7 @@ def _order(view: View, order: OrderView) -> list[Span]:
         Span(report.symbol),
         Span(order.purpose, inks.get(order.purpose, "text")),
         Span(size),
-        Span("@", "dim"),
-        Span(fmt.number(price, decimals) if price else "market"),
+        Span(f"@ {fmt.number(price, decimals)}" if price else "@ market"),
         Span(word, "up" if resting else "bold down" if troubled else "text"),
         Span(fmt.short_id(report.client_order_id), "dim"),
     ]

@@ -16,6 +16,7 @@ from rusy_tui.console.panels.holdings import order_lines, position_lines, trade_
 from rusy_tui.console.panels.indicators import indicator_lines
 from rusy_tui.console.panels.line_panel import LinePanel
 from rusy_tui.console.panels.log import log_lines
+from rusy_tui.console.panels.pairs import pair_lines
 from rusy_tui.console.panels.small import small_lines
 from rusy_tui.console.panels.waiting import waiting, waiting_lines
 from rusy_tui.console.text import Line
@@ -30,6 +31,7 @@ _PANELS: dict[str, Draw] = {
     "ensemble": ensemble_lines,
     "card": card_lines,
     "waiting": waiting_lines,
+    "pairs": pair_lines,
     "orders": order_lines,
     "trades": trade_lines,
     "indicators": lambda view, width, _: indicator_lines(view, width),
@@ -62,6 +64,7 @@ def demand_of(view: View) -> Demand:
         verdicts=len(plan.verdicts) if plan else 0,
         targets=len(plan.targets) if plan else 1,
         waiting=len(waiting(view)),
+        pairs=len(state.symbols),
         positions=len(state.positions) + entering,
         orders=len(state.orders),
         axis_width=axis,
