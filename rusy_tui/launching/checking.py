@@ -65,21 +65,23 @@ def _database(job: Job, settings: Settings) -> list[str]:
 
     clock = SystemClock()
 
-    async def url(address: DatabaseAddress) -> None:
+    async def tried(address: DatabaseAddress) -> None:
         store = await Store.open(address, clock, settings.exchange.venue.value, "check")
         await store.close()
 
     async def embedded() -> None:
         async with temporary_server(clock) as address:
-            await url(address)
+            await tried(address)
 
     if settings.database.url is not None:
         address = DatabaseAddress.of_url(settings.database.url)
-        asyncio.run(url(address))
+        asyncio.run(tried(address))
         return [f"{address}: answers, tables are up to date"]
     asyncio.run(embedded())
-    folder = job.database_folder(settings)
-    return ["embedded database: starts", _folder(folder.parent)]
+    said = ["embedded database: starts"]
+    if settings.database.directory and not job.demo:
+        said.append(_folder(job.database_folder(settings)))
+    return said
 
 
 async def _exchange(job: Job, settings: Settings) -> str:

@@ -108,8 +108,12 @@ class EngineHost:
 
     async def _live(self, account: str) -> None:
         """Put the parts together, and let the engine run on them."""
-        from rusy_tui.launching import parts
+        from rusy_tui.launching import cleaning, parts
 
+        if self._job.fresh:
+            self._progress("forgetting the former account")
+            folder = self._job.market_folder(self._settings)
+            await asyncio.to_thread(cleaning.forget_market, folder)
         async with contextlib.AsyncExitStack() as stack:
             made = await parts.build(
                 self._job, self._settings, account, self._publisher, stack, self._progress

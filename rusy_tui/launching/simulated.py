@@ -61,8 +61,6 @@ async def running(job: Job, settings: Settings) -> Running:
         RusyError: it can't be started; with its own words.
     """
     folder = job.market_folder(settings)
-    if job.fresh:
-        await forget(folder)
     living = await _living(folder)
     if living is not None:
         return living

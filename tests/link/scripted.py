@@ -46,8 +46,8 @@ def a_line(number: int) -> Logged:
 class ScriptedEngine:
     """Answers every command at once, apart from those it was told to hold or to fail."""
 
-    def __init__(self) -> None:
-        self.publisher = Publisher(a_state())
+    def __init__(self, state: State) -> None:
+        self.publisher = Publisher(state)
         self.server = LinkServer(self.publisher, self.handle, SystemClock())
         self.handled: list[tuple[Command, str]] = []
         self.let_go = asyncio.Event()
@@ -68,8 +68,8 @@ class ScriptedEngine:
 
 
 @contextlib.asynccontextmanager
-async def scripted_engine() -> AsyncIterator[ScriptedEngine]:
-    engine = ScriptedEngine()
+async def scripted_engine(state: State | None = None) -> AsyncIterator[ScriptedEngine]:
+    engine = ScriptedEngine(state or a_state())
     try:
         yield engine
     finally:
