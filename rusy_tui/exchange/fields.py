@@ -32,8 +32,13 @@ class NotSendable(ValueError):
 
 
 def plain(number: Decimal) -> str:
-    """A number as the exchange takes it: never with an exponent."""
-    return format(number, "f")
+    """A number as the exchange takes it: no exponent, and no zeros that count as digits.
+
+    A tick announced as 0.0100 makes prices of four digits, and a digit too many is -1111 even
+    when it is a zero.
+    """
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def order_params(intent: OrderIntent) -> dict[str, str]:

@@ -66,7 +66,8 @@ class _Symbol(Wire, rename="camel"):
             value = getattr(one, name) if one is not None else None
             if not isinstance(value, Decimal):
                 raise MalformedError(f"{self.symbol} has no {filter_type} {name}")
-            return value
+            # 0.0100 and 0.01 are one value, and multiples of it shall be written alike.
+            return value.normalize()
 
         step_size = needed("LOT_SIZE", "step_size")
         return Instrument(

@@ -88,7 +88,7 @@ def test_a_limit_order_is_sent_once_signed_over_its_raw_bytes() -> None:
         assert int(params.pop("timestamp")) == request.at_ms + 1234
         params.pop("signature")
         assert params == {
-            "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.010",
+            "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.01",
             "price": "30000.1", "timeInForce": "GTX", "newClientOrderId": "rusy:/1._-",
             "newOrderRespType": "RESULT", "recvWindow": "5000",
         }  # fmt: skip

@@ -205,6 +205,12 @@ def test_numbers_are_sent_without_exponents_and_exactly(number: Decimal) -> None
     assert Decimal(text).is_signed() == number.is_signed()
 
 
+def test_zeros_that_would_count_as_digits_are_not_sent() -> None:
+    assert plain(Decimal("123.4500")) == "123.45"
+    assert plain(Decimal("1500")) == "1500"
+    assert plain(Decimal("10.0")) == "10"
+
+
 def test_no_secret_shows_in_errors(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(
         scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
