@@ -114,7 +114,7 @@ def test_a_stop_goes_to_the_conditional_book() -> None:
         }  # fmt: skip
         assert wanted.items() <= first.params.items()
         assert first.params["reduceOnly"] == "true"
-        assert first.params["quantity"] == "0.010"
+        assert first.params["quantity"] == "0.01"
         assert second.params["closePosition"] == "true"
         assert not {"quantity", "reduceOnly"} & second.params.keys()
 
