@@ -103,12 +103,14 @@ def console(job: Job) -> int:
         return await _start_and_connect(again, workers)
 
     ended = _show(connect, restart, "demo" if job.demo else "rusy")
-    if ended == "detach" and workers:
+    if not workers or workers[-1].process.poll() is not None:
+        return 0
+    if ended == "detach":
         sys.stdout.write(
             f"the engine goes on (process {workers[-1].process.pid}): "
             "`rusy attach` shows it, `rusy stop` ends it\n"
         )
-    elif workers:
+    else:
         # Whoever starts it again at once must find the account free.
         workers[-1].last_words(_LAST_WORDS_S)
     return 0

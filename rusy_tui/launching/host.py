@@ -123,7 +123,6 @@ class EngineHost:
 
             self._engine = Engine(made)
             await self._engine.run()
-            self._publisher.publish(PhaseChanged(phase="stopping", progress="closing"))
 
     def stop(self) -> None:
         """End the engine; what is open stays protected on the exchange."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rusy_tui
 from rusy_tui.domain.commands import Command, Reply
-from rusy_tui.domain.events import Event
+from rusy_tui.domain.events import Event, PhaseChanged
 from rusy_tui.link.messages import (
     PROTOCOL,
     FromEngine,
@@ -47,6 +47,7 @@ class LinkClient:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue(_MOST_EVENTS_WAITING)
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._lost: LinkLost | None = None
+        self._parting = ""
         self._closed = False
         self._reading = asyncio.create_task(self._read())
 
@@ -188,7 +189,7 @@ class LinkClient:
         try:
             while (message := await next_from_engine(self._reader)) is not None:
                 await self._take(message)
-            self._give_up(LinkLost("the engine has closed the connection"))
+            self._give_up(LinkLost(self._parting or "the engine has closed the connection"))
         except LinkLost as error:
             self._give_up(error)
         self._writer.close()
@@ -203,6 +204,8 @@ class LinkClient:
         elif isinstance(message, Refused):
             raise LinkLost(f"the engine hung up: {message.reason}")
         elif not isinstance(message, Welcome):
+            if isinstance(message, PhaseChanged) and message.phase == "stopping":
+                self._parting = message.progress  # why it ends, where that is no wish of ours
             await self._events.put(message)
 
     def _give_up(self, error: LinkLost) -> None:

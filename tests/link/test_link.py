@@ -110,6 +110,19 @@ async def test_a_lost_engine_ends_events_and_waiting_commands() -> None:
         await client.close()
 
 
+async def test_an_engine_that_says_why_it_ends_is_quoted() -> None:
+    async with scripted_engine() as engine:
+        client = await engine.client()
+        events = client.events()
+        await anext(events)
+        engine.publisher.publish(PhaseChanged(phase="stopping", progress="the disk is full"))
+        await engine.server.close()
+        await anext(events)
+        with pytest.raises(LinkLost, match="the disk is full"):
+            await anext(events)
+        await client.close()
+
+
 async def test_closing_ones_own_end_is_no_error() -> None:
     async with scripted_engine() as engine:
         client = await engine.client()
