@@ -100,14 +100,17 @@ COMMENT ON COLUMN model_predictions.outcome_at IS 'When the horizon ended, UTC';
 CREATE INDEX model_predictions_open
     ON model_predictions (venue, symbol, timeframe, bar_open_time) WHERE outcome IS NULL;
 
--- Hypertables where TimescaleDB is loaded. One symbol's 15m bars are 96 rows a day: chunks
--- are months long, shorter ones cost more than they save.
+-- Hypertables where TimescaleDB is there, or can be made: installed alone is not enough, for a
+-- server that didn't load it at its own start ends the connection. One symbol's 15m bars are
+-- 96 rows a day: chunks are months long, shorter ones cost more than they save.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
         AND current_setting('shared_preload_libraries') LIKE '%timescaledb%'
     THEN
         CREATE EXTENSION IF NOT EXISTS timescaledb;
+    END IF;
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
         PERFORM create_hypertable(
             'market_data', 'open_time', chunk_time_interval => INTERVAL '180 days');
         PERFORM create_hypertable(

@@ -39,17 +39,18 @@ def database_server() -> Generator[DatabaseAddress]:
 
 
 @pytest.fixture
-def database_address(database_server: DatabaseAddress) -> DatabaseAddress:
+def database_address(database_server: DatabaseAddress) -> Generator[DatabaseAddress]:
     """A fresh database with all tables, for tests that open it themselves, in any loop."""
     name = f"test_{next(_numbers)}"
 
-    async def make() -> None:
+    async def run(statement: str) -> None:
         session = await connect(database_server.with_database("postgres"), SystemClock())
-        await session.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
+        await session.execute(statement)
         await session.close()
 
-    asyncio.run(make())
-    return database_server.with_database(name)
+    asyncio.run(run(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy"))
+    yield database_server.with_database(name)
+    asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture

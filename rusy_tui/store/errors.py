@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from rusy_tui.domain.errors import StorageError
+from rusy_tui.domain.errors import Defect, StorageError
 
 
 class DatabaseLost(StorageError):
@@ -13,6 +13,8 @@ class DatabaseLost(StorageError):
 
     Whether the call took effect is unknown; every write of this package may be repeated.
     """
+
+    exit_code = 3
 
 
 class DatabaseRefused(StorageError):
@@ -51,13 +53,18 @@ def translated(address: object) -> Generator[None]:
     Raises:
         DatabaseLost: no answer; to be tried again later.
         DatabaseRefused: an answer, and it is no.
+        Defect: never sent, its arguments don't fit the statement.
     """
     try:
         yield
+    except asyncpg.InterfaceError as error:
+        if "closed" not in str(error):
+            raise Defect(f"a call of {address} that makes no sense: {error}") from error
+        raise DatabaseLost(f"the connection to {address} is gone: {error}") from error
     except asyncpg.PostgresError as error:
         raise _from_server(error) from error
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise DatabaseLost(f"the connection to {address} is gone: {error}") from error
+    except asyncpg.InternalClientError as error:
+        raise DatabaseLost(f"the connection to {address} broke: {error}") from error
     except TimeoutError as error:
         raise DatabaseLost(f"{address} did not answer in time") from error
     except OSError as error:

@@ -89,8 +89,10 @@ class Session:
                 if not task.cancelled():
                     task.exception()  # seen, so that asyncio doesn't complain of it
                 raise
-            except TimeoutError:
-                # A server that doesn't answer won't answer a request to cancel either.
+            except (TimeoutError, asyncpg.InternalClientError):
+                # A server that doesn't answer won't answer a request to cancel either, and a
+                # connection whose two ends disagree (as when the server ended it just before
+                # the call) is of no use.
                 self._connection.terminate()
                 raise
 

