@@ -48,6 +48,7 @@ _KEY, _SECRET, _TOKEN = "lockstep-key", "lockstep-secret", "lockstep-token"
 _STALE_AFTER_S = 150.0
 _SILENCE_S = 600.0
 _HEARTBEAT_S = 60.0
+_LAST_NEWS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +198,11 @@ async def play_to_end(here: World, from_ms: int, until_ms: int) -> Result:
     """
     await here.exchange.finished.wait()
     await here.engine.decided(until_ms)
-    await here.engine.flatten(None)
+    flattened = await here.engine.flatten(None)
+    if not flattened.flat:
+        raise Defect(f"the run did not end flat: {flattened.in_words()}")
+    # What the exchange still had to tell, such as funding at the very end, is told by then.
+    await here.parts.clock.sleep(_LAST_NEWS_S)
     return await result_of(here.parts, from_ms, until_ms)
 
 
