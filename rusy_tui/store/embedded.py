@@ -85,6 +85,7 @@ class EmbeddedServer:
         self._home: Path | None = None
         self._postmaster: Postmaster | None = None
         self._watch: subprocess.Popen[bytes] | None = None
+        self._sync: subprocess.Popen[bytes] | None = None
         self.adopted = False
 
     @property
@@ -151,10 +152,16 @@ class EmbeddedServer:
                 )
             else:
                 programs = Programs.of_wheel(user)
-                if not (data / "PG_VERSION").exists():
+                fresh = not (data / "PG_VERSION").exists()
+                if fresh:
                     self._make_cluster(programs, home)
                 self._check_version(programs, data)
                 self._postmaster = self._spawn(programs, home)
+                if fresh and not self._temporary:
+                    # A thousand files reach the disk while the first candles are fetched.
+                    self._sync = programs.spawn(
+                        "initdb", "--sync-only", f"--pgdata={data}", log=home / "postgres.log"
+                    )
         except OSError as error:
             raise StorageError(
                 f"the database's directory {self._asked} can't be used: {error}; choose a "
@@ -175,16 +182,23 @@ class EmbeddedServer:
         half = home / "data.new"
         shutil.rmtree(half, ignore_errors=True)
         programs.user.private_folder(half)
-        programs.run(
-            "initdb",
-            f"--pgdata={half}",
-            f"--username={ROLE}",
-            "--auth=peer",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-instructions",
-            *(["--no-sync", "--no-data-checksums"] if self._temporary else []),
-        )
+        try:
+            programs.run(
+                "initdb",
+                f"--pgdata={half}",
+                f"--username={ROLE}",
+                "--auth=peer",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-instructions",
+                "--no-sync",
+                *(["--no-data-checksums"] if self._temporary else []),
+            )
+        except StorageError as error:
+            raise StorageError(
+                f"no database can be made in {home}: {error}; is its disk full? Choose another "
+                "folder with database.directory"
+            ) from error
         names = {programs.user.name, "root"} if programs.user.other else {programs.user.name}
         (half / "pg_hba.conf").write_text("local all all peer map=rusy\n")
         (half / "pg_ident.conf").write_text(
@@ -229,6 +243,9 @@ class EmbeddedServer:
         raise StorageError(f"the database in {home} does not start: {said}; its log is {log}")
 
     def _stop_now(self) -> None:
+        if self._sync is not None:
+            self._sync.wait()
+            self._sync = None
         if self._postmaster is not None:
             sockets = self._postmaster.socket_folder()
             # What will be removed needs no writing to disk first.

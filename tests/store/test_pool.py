@@ -125,3 +125,9 @@ def test_another_database_of_the_same_server() -> None:
     assert url.with_database("x").url == "postgresql://ann@host:5433/x?sslmode=require"
     local = DatabaseAddress(host="/run/x", user="rusy", database="rusy")
     assert local.with_database("x").arguments()["database"] == "x"
+
+
+async def test_a_full_disk_may_pass(database: Database) -> None:
+    with pytest.raises(DatabaseLost, match="53100"):
+        await database.execute("DO $$ BEGIN RAISE 'full' USING ERRCODE = '53100'; END $$")
+    assert await database.value("SELECT 1") == 1
