@@ -105,7 +105,20 @@ def _results(manifest: Manifest) -> str:
             f"AUC of the vote less that of −RSI(14): {_estimate(difference, 4, sign=True)};",
             f"{verdict}.",
             "",
+            _sureness(manifest),
+            "",
         ]
+    )
+
+
+def _sureness(manifest: Manifest) -> str:
+    vote, base = manifest.metrics["ensemble"].brier, manifest.baselines["base rate"].brier
+    if vote is None or base is None or vote.value < base.value:
+        return "By Brier score the calibrated vote is better than always saying the base rate."
+    return (
+        "By Brier score the calibrated vote is **no better than always saying the base\n"
+        "rate**: it orders bars rightly more often than not, but signals were stronger in\n"
+        "the months of calibration than in those of the test, so it is too sure of itself."
     )
 
 
@@ -161,7 +174,9 @@ Weights of the vote: {weights} (least log loss, then half-way to equal shares). 
 scaling, one with and one without flow. Thresholds: long at P(up) ≥ {thresholds.long:.4f},
 short at P(up) ≤ {thresholds.short:.4f}, the surest few percent of each side; the manifest
 holds quantiles of P(up), by which to choose lower ones. Of each network the epoch with the
-least validation log loss was kept. The test span decided nothing.
+least validation log loss was kept, and the CNN's shape was the best of five there. Weights,
+calibration, thresholds and shapes were never fitted to the test span; it was looked at once
+before, with another shape of the CNN.
 """
 
 

@@ -56,6 +56,8 @@ def export(
     names, output = INPUTS[member], OUTPUTS[member]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)
+        # Shapes are constants of the graph, all but the batch.
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python boolean")
         warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size")
         warnings.filterwarnings("ignore", message="Constant folding")
         torch.onnx.export(
