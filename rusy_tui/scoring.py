@@ -75,8 +75,9 @@ class Scoring:
         quarters = await self._market.window(symbol, Interval.M15, close_ms)
         hours = await self._market.window(symbol, Interval.H1, close_ms)
         try:
-            prediction = await self._ensemble.predict(symbol, quarters, hours, self._clock)
-            features = self._ensemble.feature_vector(symbol, quarters, hours)
+            prediction, features = await self._ensemble.judge(
+                symbol, quarters, hours, self._clock
+            )
         except ModelError as error:
             self._teller.say("bar", f"no vote: {error}", "ask")
             return

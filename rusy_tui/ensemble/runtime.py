@@ -85,6 +85,20 @@ class Ensemble:
         manifest, graphs = registry.verify(path or registry.shipped())
         return cls(manifest, graphs)
 
+    async def judge(
+        self, symbol: str, bars_15m: Bars, bars_1h: Bars, clock: Clock
+    ) -> tuple[Prediction, dict[str, float | None]]:
+        """The vote at the last 15m bar and the features behind it, for the journal.
+
+        As :meth:`predict` and :meth:`feature_vector`, with the features made once.
+        """
+
+        def job() -> tuple[Prediction, dict[str, float | None]]:
+            table = self._table(symbol, bars_15m, bars_1h)
+            return self._vote(symbol, table), _named_features(table)
+
+        return await clock.in_thread(job)
+
     async def predict(
         self, symbol: str, bars_15m: Bars, bars_1h: Bars, clock: Clock
     ) -> Prediction:
@@ -104,7 +118,9 @@ class Ensemble:
 
     def vote(self, symbol: str, bars_15m: Bars, bars_1h: Bars) -> Prediction:
         """The same in the calling thread; takes some milliseconds."""
-        table = self._table(symbol, bars_15m, bars_1h)
+        return self._vote(symbol, self._table(symbol, bars_15m, bars_1h))
+
+    def _vote(self, symbol: str, table: FeatureTable) -> Prediction:
         inputs = member_inputs(table, np.array([len(table.open_time_ms) - 1]))
         outputs = self.run(inputs)
         flow_present = bool(inputs.dnn_flow_present[0, 0] == 1)
@@ -131,13 +147,7 @@ class Ensemble:
         Raises:
             ModelError: as :meth:`predict`.
         """
-        table = self._table(symbol, bars_15m, bars_1h)
-        named = zip(
-            (*catalogue.BAR_COLUMNS, *catalogue.FLOW_COLUMNS),
-            (*table.bar[-1], *table.flow[-1]),
-            strict=True,
-        )
-        return {name: float(value) if np.isfinite(value) else None for name, value in named}
+        return _named_features(self._table(symbol, bars_15m, bars_1h))
 
     def run(self, inputs: MemberInputs) -> Outputs:
         """The graphs' outputs for a batch."""
@@ -182,6 +192,16 @@ class Ensemble:
                 f"{int(recent.open_time_ms[-1])} ms, or in the window before it; no vote"
             )
         return table
+
+
+def _named_features(table: FeatureTable) -> dict[str, float | None]:
+    """The last bar's features by name; None where absent."""
+    named = zip(
+        (*catalogue.BAR_COLUMNS, *catalogue.FLOW_COLUMNS),
+        (*table.bar[-1], *table.flow[-1]),
+        strict=True,
+    )
+    return {name: float(value) if np.isfinite(value) else None for name, value in named}
 
 
 def _closed_by(bars: Bars, time_ms: int) -> int:
