@@ -69,6 +69,8 @@ class SimulatedExchange:
         self.feed = feed
         self.seed = seed
         self.clock = clock
+        self.played_ms = feed.start_ms
+        """The moment up to which everything has traded, market time."""
         self.finished = asyncio.Event()
         """Set when the feed has ended: the market stands still, orders still trade."""
         self.markets = {
@@ -109,7 +111,7 @@ class SimulatedExchange:
 
     def apply(self, step: Step) -> None:
         """Let everything of a step trade; fills, triggers and liquidations follow."""
-        now_ms = step.time_ms
+        now_ms = self.played_ms = step.time_ms
         moved: list[SymbolMarket] = []
         for traded in step.prints:
             market = self.markets[traded.symbol]
@@ -157,6 +159,7 @@ class SimulatedExchange:
         Every symbol's 1m bar first; the quarter before the hour, now and then the other way
         round, for nobody may rely on an order between streams.
         """
+        self.played_ms = boundary_ms
         intervals = [i for i in INTERVALS if boundary_ms % i.ms == 0]
         if Interval.H1 in intervals and self._coin.randrange(_HOUR_FIRST_ODDS) == 0:
             intervals = [Interval.M1, Interval.H1, Interval.M15]
@@ -172,6 +175,24 @@ class SimulatedExchange:
                 market.age_mark(boundary_ms)
             self._upkeep.pay_funding(boundary_ms)
 
+    def recall(self, step: Step) -> None:
+        """Take in what a former run has traded already: candles and prices, no orders."""
+        self.played_ms = step.time_ms
+        for traded in step.prints:
+            market = self.markets[traded.symbol]
+            market.grow(traded, step.time_ms)
+            market.book.last, market.book.time_ms = traded.price, step.time_ms
+        for market in self.markets.values():
+            market.age_mark(step.time_ms)
+
+    def recall_bars(self, boundary_ms: int) -> None:
+        """End the bars that a former run has ended already."""
+        self.played_ms = boundary_ms
+        for market in self.markets.values():
+            for interval in INTERVALS:
+                if boundary_ms % interval.ms == 0:
+                    market.series[interval].close_bar()
+
     # ── accounts ──────────────────────────────────────────────────────────────────────
 
     def account_of(self, api_key: str) -> Account | None:
@@ -184,8 +205,7 @@ class SimulatedExchange:
         )
         self.books.accounts.append(account)
         if spec.balance:
-            opened_ms = self.clock.market_ms()
-            self._settlement.book(account, "TRANSFER", "", spec.balance, opened_ms)
+            self._settlement.book(account, "TRANSFER", "", spec.balance, self.played_ms)
 
     def marks(self) -> dict[str, Decimal]:
         """Every symbol's mark price."""

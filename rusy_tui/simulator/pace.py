@@ -6,6 +6,9 @@ from typing import Protocol
 from rusy_tui.domain.clock import Clock, Pace
 from rusy_tui.domain.errors import UsageError
 
+STANDSTILL = 0.0
+"""The speed of a market that has not begun."""
+
 AHEAD_S = 0.15
 """A new pace holds from this far ahead (at least 0.1 s), so that all hear of it in time."""
 
@@ -39,6 +42,12 @@ class PaceOwner:
     def pace(self) -> Pace:
         """The pace last given out; it may hold only from a moment ahead."""
         return self._coming
+
+    def start(self, speed: float) -> None:
+        """Let a market that stands still run, from now on."""
+        now_s = self._clock.monotonic_s()
+        self._coming = Pace(self._clock.market_ms(), now_s, speed)
+        self._clock.set_pace(self._coming)
 
     async def change(self, speed: float) -> Pace:
         """Run the market at another speed (market seconds a wall second).

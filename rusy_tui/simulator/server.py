@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 _FLUSH_S = 0.1
 """Market streams send each symbol's latest at most this often, wall time."""
 
-_KEEP_ALIVE_S = 7 * 86_400.0
+_KEEP_ALIVE_S = 3650 * 86_400.0
 """A server that closed idle connections would, in lockstep, close them in an instant: the
 client that reuses one at that moment loses its request."""
 

@@ -1,0 +1,206 @@
+"""A simulator as a process of its own: as in production, the exchange is elsewhere.
+
+It owns the pace of its market, outlives the engine that uses it, keeps its account on disk
+and goes on with it when started again on the same directory.
+"""
+
+import asyncio
+import fcntl
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rusy_tui.clock import PacedClock
+from rusy_tui.domain.clock import Pace
+from rusy_tui.domain.errors import RusyError, StorageError
+from rusy_tui.simulator import journal
+from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
+from rusy_tui.simulator.options import Options, parse
+from rusy_tui.simulator.pace import STANDSTILL, PaceOwner
+from rusy_tui.simulator.runner import play
+from rusy_tui.simulator.server import SimulatorServer
+from rusy_tui.simulator.wire.words import text
+
+ADDRESS_FILE = "simulator.json"
+JOURNAL_FILE = "simulator-journal.json"
+_LOCK_FILE = "simulator.lock"
+_LOOK_EVERY_S = 1.0
+
+
+async def run_simulator(options: Options) -> None:
+    """Serve a market until told to stop, or nobody has asked for a while.
+
+    Raises:
+        RusyError: when it can't be started; the text has the remedy.
+    """
+    journal_path = options.directory / JOURNAL_FILE if options.directory else None
+    former = journal.read(journal_path, options.market) if journal_path else None
+    resume_ms = former.market_ms if former else None
+    feed = options.market.feed(resume_ms)
+    begin_ms = feed.start_ms if resume_ms is None else resume_ms
+    # Time stands still until all is ready: no minutes are rushed through at the start.
+    clock = PacedClock(Pace(begin_ms, time.monotonic(), STANDSTILL))
+    seed = options.market.seed
+    exchange = SimulatedExchange(
+        feed, clock, former.books() if former else _new_accounts(options), seed
+    )
+    if former:
+        former.put_back(exchange)
+    pace = PaceOwner(clock)
+    token = secrets.token_urlsafe(32)
+    server = SimulatorServer(
+        exchange,
+        clock,
+        lockstep=False,
+        control_token=token,
+        names=random.SystemRandom(),
+        pace=pace,
+    )
+    stop = server.stop_asked
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await server.start(options.port)
+    pace.start(options.speed)
+    try:
+        work: list[Coroutine[Any, Any, None]] = [play(exchange, feed, clock, resume_ms)]
+        keeper = None
+        if journal_path:
+            keeper = journal.Keeper(exchange, options.market, journal_path, clock)
+            keeper.write()
+            work.append(keeper.keep())
+        if not options.standalone:
+            work.append(_end_when_idle(server, options.idle_s, stop))
+        _announce(options, server, token, pace)
+        await _until(stop, work)
+        if keeper:
+            keeper.write()
+    finally:
+        await server.stop()
+        if options.directory:
+            (options.directory / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+def _new_accounts(options: Options) -> list[AccountSpec]:
+    return [
+        AccountSpec(
+            api_key=secrets.token_hex(32),
+            api_secret=secrets.token_hex(32),
+            balance=options.balance,
+        )
+        for _ in range(options.accounts)
+    ]
+
+
+async def _until(stop: asyncio.Event, work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Work until the event is set; what fails meanwhile fails this."""
+    tasks = [asyncio.create_task(each) for each in work]
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        left = {*tasks, waiting}
+        while waiting in left:
+            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in (*tasks, waiting):
+            task.cancel()
+        for task in (*tasks, waiting):
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _end_when_idle(server: SimulatorServer, idle_s: float, stop: asyncio.Event) -> None:
+    while server.idle_s < idle_s:
+        await asyncio.sleep(min(_LOOK_EVERY_S, idle_s / 4))
+    stop.set()
+
+
+def _announce(options: Options, server: SimulatorServer, token: str, pace: PaceOwner) -> None:
+    """Tell where it is and with which keys: in its directory, and on the standard output."""
+    addresses = {
+        "rest_url": server.rest_url,
+        "ws_url": server.ws_url,
+        "control_url": server.control_url,
+        "control_token": token,
+    }
+    accounts = server.exchange.books.accounts
+    if options.directory:
+        first = accounts[0]
+        content = {
+            "pid": os.getpid(),
+            **addresses,
+            "api_key": first.api_key,
+            "api_secret": first.api_secret,
+            "pace": pace.pace,
+            "seed": options.market.seed,
+        }
+        journal.write_private(options.directory / ADDRESS_FILE, msgspec.json.encode(content))
+    listed = [
+        {
+            "api_key": account.api_key,
+            "api_secret": account.api_secret,
+            "balance": text(account.wallet),
+        }
+        for account in accounts
+    ]
+    if options.json:
+        line = msgspec.json.encode({**addresses, "accounts": listed}).decode()
+    else:
+        line = f"simulated exchange on {server.rest_url} ({options.speed:g}×)"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _alone(directory: Path | None) -> Generator[None]:
+    """Hold a directory against a second simulator.
+
+    Raises:
+        StorageError: when it can't be used.
+        RusyError: when another one holds it.
+    """
+    if directory is None:
+        yield
+        return
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (directory / _LOCK_FILE).open("w")
+    except OSError as error:
+        raise StorageError(
+            f"can't use {directory} for the simulated exchange: {error.strerror}"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RusyError(
+                f"a simulated exchange already runs in {directory}: use that one "
+                f"(its addresses are in {ADDRESS_FILE}), or name another --directory"
+            ) from None
+        yield
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a simulator as the command line says; the exit code."""
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        with _alone(options.directory):
+            asyncio.run(run_simulator(options))
+    except RusyError as error:
+        sys.stderr.write(f"rusy: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
