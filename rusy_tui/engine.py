@@ -18,8 +18,10 @@ from typing import Any
 
 import structlog
 
+from rusy_tui import __version__
 from rusy_tui.attention import Attention
 from rusy_tui.commanding import Commanding
+from rusy_tui.config import fingerprint
 from rusy_tui.decide.holdings import Holding, Holdings
 from rusy_tui.decide.risk import day_loss_limit_usd
 from rusy_tui.desk.desk import Desk
@@ -232,7 +234,18 @@ class Engine:
         for symbol in found.foreign:
             self._say_execution(f"{symbol} holds something foreign: no entries", "ask")
         await self._account.begin_day()
+        await self._keep_start()
         self._holdings_changed()
+
+    async def _keep_start(self) -> None:
+        """Note in the journal what every later decision is made with."""
+        payload = {
+            "rusy": __version__,
+            "model": self._parts.ensemble.manifest.version,
+            "configuration": fingerprint(self._parts.settings),
+        }
+        now_ms = self._clock.market_ms()
+        await self._parts.store.journal.append("start", "engine", payload, now_ms)
 
     async def _stop(self) -> None:
         tasks = list(self._tasks)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from rusy_tui.decide.costs import MAINTENANCE_MARGIN_RATE, liquidation_price
 from rusy_tui.decide.holdings import Holdings
 from rusy_tui.decide.risk import day_loss_left_usd, day_loss_limit_usd, exposure_limit_usd
 from rusy_tui.domain.bars import Bars, Floats
@@ -21,8 +22,9 @@ from rusy_tui.domain.state import (
     OrderView,
     PositionView,
 )
+from rusy_tui.domain.trade import Trade
 from rusy_tui.ensemble.scoreboard import Scoreboard
-from rusy_tui.execution.book import AccountBook
+from rusy_tui.execution.book import AccountBook, Held
 from rusy_tui.execution.ids import purpose_of, short
 from rusy_tui.execution.ledger import open_result
 from rusy_tui.execution.life import Life
@@ -116,12 +118,21 @@ def positions(book: AccountBook, lives: Mapping[str, Life]) -> tuple[PositionVie
                 unrealised_pnl=book.unrealised(symbol),
                 r_multiple=ratio,
                 stop_price=trade.stop_price if trade is not None else ZERO,
-                liquidation_price=ZERO,
+                liquidation_price=_liquidation(held, trade),
                 protected_by=short(trade.stop_order_id) if guarded and trade else "",
                 opened_ms=trade.opened_ms if trade is not None else None,
             )
         )
     return tuple(views)
+
+
+def _liquidation(held: Held, trade: Trade | None) -> Decimal:
+    """Where a position of ours would be liquidated, an estimate on the safe side."""
+    if trade is None or trade.leverage <= 0:
+        return ZERO
+    return liquidation_price(
+        trade.side, held.entry_price, trade.leverage, MAINTENANCE_MARGIN_RATE
+    )
 
 
 def orders(open_orders: Iterable[OrderReport]) -> tuple[OrderView, ...]:

@@ -119,6 +119,10 @@ class Scoring:
             limits=self._settings.risk,
         )
         if isinstance(plan, NoPlan):
+            payload = {"side": side, **msgspec.to_builtins(plan)}
+            subject = f"{symbol} {prediction.bar_open_ms}"
+            now_ms = self._clock.market_ms()
+            await self._store.journal.append("refusal", subject, payload, now_ms)
             name = f"{side.direction.upper()} {symbol}"
             self._teller.say("risk", f"{name} refused: {plan.rule}: {plan.figures}", "down")
             return
