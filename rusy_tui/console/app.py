@@ -296,7 +296,7 @@ class Console(LinkedApp, inherit_bindings=False):
             return
         state = self.watch_state.state
         count = len(state.positions) if state else 0
-        stays = "positions keep their stops on the exchange" if count else "nothing is open"
+        stays = "positions keep their stops" if count else "nothing is open"
         choices = (
             Choice("d", "detach", "the engine goes on without a screen", "detach"),
             Choice("s", "stop", f"the engine stops; {stays}", "stop", danger=True),

@@ -51,6 +51,7 @@ class ScriptedLink:
         while True:
             event = await self._queue.get()
             if isinstance(event, UnreachableError):
+                self._queue.task_done()
                 raise event
             yield event
             self._queue.task_done()

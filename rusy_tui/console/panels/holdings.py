@@ -170,11 +170,11 @@ def trade_lines(view: View, width: int, height: int) -> list[Line]:
     if not trades:
         return [*lines, (Span(" none yet", "dim"),)]
     columns = (
-        Column("", 8, right=False),
+        Column("", 7, right=False),
         Column("", 5, right=False),
         Column("", 15, right=False),
-        Column("", 8),
-        Column("", 6),
+        Column("", 7),
+        Column("", 7),
     )
     rows = [_closed(trade) for trade in reversed(trades)]
     shown = table(columns, rows, width)[1:]

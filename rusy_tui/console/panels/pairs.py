@@ -9,7 +9,7 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.events import chart_key
 
 _COLUMNS = (
-    Column("", 8, right=False),
+    Column("", 7, right=False),
     Column("", 9),
     Column("", 8),
     Column("", 5),
@@ -23,7 +23,7 @@ def pair_lines(view: View, width: int, height: int) -> list[Line]:
     state = view.state
     if state is None:
         return lines
-    spark = max(0, min(40, width - 44))
+    spark = max(0, min(40, width - 42))
     rows = [_pair(view, symbol, spark) for symbol in state.symbols]
     if rows:
         lines.extend(table((*_COLUMNS, Column("", spark)), rows, width)[1:height])

@@ -11,7 +11,7 @@ from rusy_tui.console.text import EMPTY, Line, Span
 
 _WORDS: tuple[tuple[str, str], ...] = (
     ("R", "the risk of a trade: what it loses at its stop, costs included"),
-    ("vote × ATR", "(2p − 1) × one ATR(14): the edge that the calibrated vote speaks of"),
+    ("vote +5.1", "edge in bp: (2p − 1) × one ATR(14), as the calibrated vote has it"),
     ("#a81c", "the end of an order's client id; a stop with one rests on the exchange"),
     ("╌ E S T", "entry, stop and target of the shown card or of the open trade"),
 )
