@@ -50,6 +50,7 @@ class LinkedApp(App[Exit], inherit_bindings=False):
         self._link: EngineLink | None = None
         self._linked = asyncio.Event()
         self._attended = False
+        self._named = ""
         self._stale = True
         self._painted_at: Moment | None = None
         self._stopping: Exit | None = None
@@ -64,6 +65,11 @@ class LinkedApp(App[Exit], inherit_bindings=False):
         self.paint()
         self.set_interval(1 / PICTURES_A_SECOND, self._paint_if_stale)
         self.call_after_refresh(self._begin, self._connect)
+
+    async def on_unmount(self) -> None:
+        """Hang up; the engine notices a watcher less."""
+        if self._link is not None:
+            await self._link.close()
 
     def on_resize(self) -> None:
         """Arrange the panels anew; nothing of the state is lost."""
@@ -114,6 +120,7 @@ class LinkedApp(App[Exit], inherit_bindings=False):
             async for event in link.events():
                 watch.take(event, self.now_s())
                 self.touch()
+                self._name_terminal()
             self._gone("it has closed the connection")
         except RusyError as error:
             self._gone(str(error))
@@ -131,6 +138,15 @@ class LinkedApp(App[Exit], inherit_bindings=False):
         watch.notice = None
         watch.lost = why
         self.touch()
+
+    def _name_terminal(self) -> None:
+        """Put the venue into the terminal's title, so that a task bar tells it as well."""
+        state = self.watch_state.state
+        title = f"rusy {state.venue.upper()}" if state else self.title
+        if title != self._named and self._driver is not None and not self.is_headless:
+            # There is no call for it: OSC 2 goes out like any other picture.
+            self._driver.write(f"\x1b]2;{title}\x07")
+        self._named = title
 
     def start_again(self) -> None:
         """Start the engine again, or connect again where that is not ours to do."""
