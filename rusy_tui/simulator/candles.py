@@ -5,8 +5,9 @@ which nothing traded is flat at the last price, with no volume.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import cached_property
 
 import msgspec
 
@@ -76,12 +77,20 @@ def bar_of(candle: Candle) -> Bar:
 class CandleSeries:
     """The bars of one symbol and interval: recorded past, closed ones, the forming one."""
 
-    def __init__(self, interval: Interval, past: Sequence[Candle]) -> None:
+    def __init__(self, interval: Interval, load: Callable[[], Sequence[Candle]]) -> None:
         self.interval = interval
-        self._past = past
-        self._past_times = [candle.open_time_ms for candle in past]
+        self._load = load
         self.closed: list[Bar] = []
         self.forming: Bar | None = None
+
+    @cached_property
+    def _past(self) -> Sequence[Candle]:
+        # Made when somebody asks: a simulator starts faster without.
+        return self._load()
+
+    @cached_property
+    def _past_times(self) -> list[int]:
+        return [candle.open_time_ms for candle in self._past]
 
     def open_bar(self, time_ms: int, price: Decimal) -> Bar:
         """The forming bar, begun at an instant where there is none."""

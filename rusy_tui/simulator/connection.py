@@ -57,10 +57,17 @@ class Connection:
         self._news = asyncio.Event()
         self.cut = False
 
-    def send(self, payload: bytes, key: str = "") -> None:
-        """Put a message on its way; with a key, in place of an unsent one of that key."""
-        if key and (unsent := self._replaceable.get(key)) is not None:
+    def send(self, payload: bytes, key: str = "", *, strict: bool = False) -> None:
+        """Put a message on its way.
+
+        With a key it takes the place of an unsent one of that key, where there is one. A
+        strict one neither replaces nor is replaced, and what comes after it with its key
+        stays behind it.
+        """
+        unsent = self._replaceable.pop(key, None) if key else None
+        if unsent is not None and not strict:
             unsent.payload = payload
+            self._replaceable[key] = unsent
             return
         if len(self._waiting) >= _BACKLOG:
             self.cut = True
@@ -68,9 +75,9 @@ class Connection:
         if self._delays is not None:
             due_s = max(self._last_due_s, self._clock.monotonic_s() + self._delays.next_s())
             self._last_due_s = due_s
-        waiting = _Waiting(payload, due_s, key)
+        waiting = _Waiting(payload, due_s, "" if strict else key)
         self._waiting.append(waiting)
-        if key:
+        if waiting.key:
             self._replaceable[key] = waiting
         self._news.set()
 
@@ -89,8 +96,8 @@ class Connection:
                 await self._clock.sleep(left_s)
                 continue
             message = self._waiting.popleft()
-            if message.key:
-                self._replaceable.pop(message.key, None)
+            if self._replaceable.get(message.key) is message:
+                del self._replaceable[message.key]
             try:
                 self._clock.in_flight.sent(self._channel)
                 await self._socket.send_frame(message.payload, WSMsgType.TEXT)

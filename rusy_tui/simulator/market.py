@@ -2,10 +2,10 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
-from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.simulator.candles import CandleSeries
 from rusy_tui.simulator.feeds import Feed, Print
@@ -35,7 +35,7 @@ class SymbolMarket:
         self.symbol = instrument.symbol
         self.book = Book(instrument, seed)
         self.series = {
-            interval: CandleSeries(interval, _past(feed, instrument.symbol, interval))
+            interval: CandleSeries(interval, partial(feed.history, self.symbol, interval))
             for interval in INTERVALS
         }
         self.last_trade_id = 0
@@ -46,17 +46,18 @@ class SymbolMarket:
         self._mark = 0.0
         self._mark_ms = feed.start_ms
         self._mark_text = Decimal(0)
+        self._funding: tuple[int, Decimal] | None = None
         self._begin(feed.start_ms)
 
     def _begin(self, time_ms: int) -> None:
         """Start at the close of the recorded past, where there is one."""
-        for interval in reversed(INTERVALS):
-            last = self.series[interval].last_close()
-            if last is not None:
-                self.book.last, self.book.time_ms = last, time_ms
-                self._set_mark(float(last), time_ms)
-                for series in self.series.values():
-                    series.open_bar(time_ms, last)
+        closes = (self.series[interval].last_close() for interval in INTERVALS)
+        last = next((close for close in closes if close is not None), None)
+        if last is not None:
+            self.book.last, self.book.time_ms = last, time_ms
+            self._set_mark(float(last), time_ms)
+            for series in self.series.values():
+                series.open_bar(time_ms, last)
 
     @property
     def last(self) -> Decimal | None:
@@ -113,8 +114,7 @@ class SymbolMarket:
 
     def funding_rate(self, time_ms: int) -> Decimal:
         """The rate paid at the next funding time after an instant."""
-        return self._feed.funding_rate(self.symbol, next_funding_ms(time_ms))
-
-
-def _past(feed: Feed, symbol: str, interval: Interval) -> Sequence[Candle]:
-    return feed.history(symbol, interval)
+        funding_ms = next_funding_ms(time_ms)
+        if self._funding is None or self._funding[0] != funding_ms:
+            self._funding = (funding_ms, self._feed.funding_rate(self.symbol, funding_ms))
+        return self._funding[1]

@@ -36,8 +36,10 @@ class SimulatorServer:
     Args:
         exchange: what is served; the server becomes its listener.
         clock: the exchange's clock.
-        lockstep: delay every request, reply and message on the clock and send market events
-            one by one; otherwise there is no delay and market streams are conflated.
+        lockstep: delay every request, reply and message on the clock; otherwise there is no
+            delay but the machine's own.
+        flush_s: market streams send each stream's latest once in so many wall seconds; zero
+            sends every event. None: each event in lockstep, else ten times a second.
         control_token: what the control endpoint wants.
         names: where listen keys come from; None for a generator of the exchange's seed.
         pace: who owns the pace; None where time is not paced.
@@ -50,16 +52,17 @@ class SimulatorServer:
         *,
         lockstep: bool,
         control_token: str,
+        flush_s: float | None = None,
         names: random.Random | None = None,
         pace: PaceOwner | None = None,
     ) -> None:
         self.exchange = exchange
         self.stop_asked = asyncio.Event()
         self._clock = clock
-        self._lockstep = lockstep
+        self._flush_s = flush_s if flush_s is not None else 0.0 if lockstep else _FLUSH_S
         self._keys = ListenKeys(clock, names or generator(exchange.seed, "listen keys"))
         latency = Latency(exchange.seed) if lockstep else None
-        self._streams = Streams(exchange, self._keys, conflate=not lockstep)
+        self._streams = Streams(exchange, self._keys, conflate=self._flush_s > 0)
         self._rest = RestInterface(
             exchange,
             self._keys,
@@ -101,7 +104,7 @@ class SimulatorServer:
             raise RusyError(f"can't listen on port {port} of {HOST}: {error}") from None
         self.port = int(self._runner.addresses[0][1])
         self._tasks.append(asyncio.create_task(self._end_listen_keys()))
-        if not self._lockstep:
+        if self._flush_s > 0:
             self._tasks.append(asyncio.create_task(self._flush()))
 
     async def stop(self) -> None:
@@ -139,7 +142,7 @@ class SimulatorServer:
 
     async def _flush(self) -> None:
         while True:
-            await self._clock.sleep(_FLUSH_S)
+            await self._clock.sleep(self._flush_s)
             self._streams.flush()
 
     async def _end_listen_keys(self) -> None:

@@ -125,7 +125,7 @@ class Streams:
         elif strict:
             # What was gathered of this bar is older than its end.
             self._gathered.pop(name, None)
-            self._send(name, happening)
+            self._send(name, happening, key=name, strict=True)
         else:
             self._gathered[name] = happening
 
@@ -156,7 +156,9 @@ class Streams:
             happening.time_ms,
         )
 
-    def _send(self, name: str, happening: MarketHappening, key: str = "") -> None:
+    def _send(
+        self, name: str, happening: MarketHappening, key: str = "", *, strict: bool = False
+    ) -> None:
         connections = self._heard.get(name)
         if not connections:
             return
@@ -165,9 +167,9 @@ class Streams:
         for connection in connections:
             if connection.combined:
                 wrapped = wrapped or _wrap(name, payload)
-                connection.send(wrapped, key)
+                connection.send(wrapped, key, strict=strict)
             else:
-                connection.send(payload, key)
+                connection.send(payload, key, strict=strict)
 
     def _render(self, name: str, happening: MarketHappening) -> dict[str, Any]:
         match happening:

@@ -68,6 +68,22 @@ async def test_a_slow_reader_gets_the_latest_of_each_stream_and_every_strict_mes
         await writing
 
 
+async def test_nothing_overtakes_a_strict_message_of_its_own_stream() -> None:
+    socket = _Socket()
+    slow = _connection(socket)
+    slow.send(b"bar 1", "kline")
+    slow.send(b"bar 1 ends", "kline", strict=True)
+    slow.send(b"bar 2", "kline")
+    slow.send(b"bar 2 again", "kline")
+    socket.open.set()
+    writing = asyncio.create_task(slow.write())
+    await _settle()
+    assert socket.taken == [b"bar 1", b"bar 1 ends", b"bar 2 again"]
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+
 async def test_a_reader_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_BACKLOG", 5)
     socket = _Socket()

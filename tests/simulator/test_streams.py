@@ -276,10 +276,11 @@ class _Sink:
         self.route = route
         self.combined = False
         self.streams: dict[str, None] = {}
-        self.sent: list[tuple[dict[str, Any], str]] = []
+        self.sent: list[tuple[dict[str, Any], bool]] = []
 
-    def send(self, payload: bytes, key: str = "") -> None:
-        self.sent.append((msgspec.json.decode(payload), key))
+    def send(self, payload: bytes, key: str = "", *, strict: bool = False) -> None:
+        del key
+        self.sent.append((msgspec.json.decode(payload), strict))
 
 
 def _conflated(*streams: str) -> tuple[Bench, Streams, _Sink]:
@@ -320,7 +321,7 @@ def test_a_closing_candle_never_waits_and_is_never_replaced() -> None:
     bench.trade("50001.0", after_s=1)
     bench.exchange.close_bars(START_MS + Interval.M1.ms)
     bench.trade("50002.0", after_s=60)
-    assert [(event["k"]["x"], key) for event, key in sink.sent] == [(True, "")]
+    assert [(event["k"]["x"], strict) for event, strict in sink.sent] == [(True, True)]
     hub.flush()
     assert [event["k"]["x"] for event, _ in sink.sent] == [True, False]
     assert sink.sent[1][0]["k"]["t"] == START_MS + Interval.M1.ms

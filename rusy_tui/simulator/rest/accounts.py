@@ -18,20 +18,20 @@ from rusy_tui.simulator.wire.rules import leverage_brackets
 from rusy_tui.simulator.wire.words import text
 
 _MARGIN_TYPES = {"ISOLATED": True, "CROSSED": False}
+_SETTINGS = {
+    "feeTier": 0,
+    "canTrade": True,
+    "canDeposit": True,
+    "canWithdraw": True,  # the account's flag, not the key's: true on ordinary accounts
+    "updateTime": 0,
+    "multiAssetsMargin": False,
+    "tradeGroupId": -1,
+}
 _WEEK_MS = 7 * 86_400_000
 
 
 def _account_config(_: Call) -> object:
-    return {
-        "feeTier": 0,
-        "canTrade": True,
-        "canDeposit": True,
-        "canWithdraw": True,  # the account's flag, not the key's: true on ordinary accounts
-        "dualSidePosition": False,
-        "updateTime": 0,
-        "multiAssetsMargin": False,
-        "tradeGroupId": -1,
-    }
+    return {**_SETTINGS, "dualSidePosition": False}
 
 
 def _symbol_config(call: Call) -> object:
@@ -106,8 +106,13 @@ def _balance(call: Call) -> object:
     return [balance_reply(call.exchange, call.account)]
 
 
-def _account(call: Call) -> object:
-    return account_reply(call.exchange, call.account)
+def _account_v3(call: Call) -> object:
+    return account_reply(call.exchange, call.account, version=3)
+
+
+def _account_v2(call: Call) -> object:
+    """The former version also tells the account's settings, and every symbol."""
+    return account_reply(call.exchange, call.account, version=2) | _SETTINGS
 
 
 def _user_trades(call: Call) -> object:
@@ -195,8 +200,8 @@ ENDPOINTS = (
     _signed("GET", "v3/positionRisk", _positions_v3, costs(5)),
     _signed("GET", "v2/balance", _balance, costs(5)),
     _signed("GET", "v3/balance", _balance, costs(5)),
-    _signed("GET", "v2/account", _account, costs(5)),
-    _signed("GET", "v3/account", _account, costs(5)),
+    _signed("GET", "v2/account", _account_v2, costs(5)),
+    _signed("GET", "v3/account", _account_v3, costs(5)),
     _signed("GET", "v1/userTrades", _user_trades, costs(5)),
     _signed("GET", "v1/income", _income, costs(30)),
     _signed("GET", "v1/positionSide/dual", _position_mode, costs(30)),

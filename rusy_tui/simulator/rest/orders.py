@@ -118,7 +118,10 @@ def _cancel(call: Call) -> object:
     order = call.exchange.trading.cancel(
         call.account, call.symbol(), order_id, client_id, call.now_ms
     )
-    return order_reply(order, queried=False)
+    reply = order_reply(order, queried=False)
+    # The answer to a cancel names no average price.
+    del reply["avgPrice"]
+    return reply
 
 
 def _cancel_all(call: Call) -> object:

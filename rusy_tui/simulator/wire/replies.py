@@ -224,8 +224,10 @@ def balance_reply(exchange: SimulatedExchange, account: Account) -> dict[str, An
     }
 
 
-def account_reply(exchange: SimulatedExchange, account: Account) -> dict[str, Any]:
-    """The whole account: totals, the asset, and each open position."""
+def account_reply(
+    exchange: SimulatedExchange, account: Account, *, version: int
+) -> dict[str, Any]:
+    """The whole account: totals, the asset, positions (version 3: only the open ones)."""
     marks = exchange.marks()
     positions = account.open_positions()
     profit = sum((p.unrealised(marks[p.symbol]) for p in positions), ZERO)
@@ -255,11 +257,7 @@ def account_reply(exchange: SimulatedExchange, account: Account) -> dict[str, An
     }
     totals = {f"total{name[0].upper()}{name[1:]}": figure for name, figure in figures.items()}
     asset = {"asset": SETTLEMENT_ASSET, "unrealizedProfit": text(profit), **figures}
-    rows = []
-    for position in positions:
-        row = position_reply(exchange, account, position.symbol, version=3)
-        rows.append({name: row[name] for name in _ACCOUNT_POSITION if name in row})
-        rows[-1]["unrealizedProfit"] = row["unRealizedProfit"]
+    shown = exchange.markets if version == 2 else [p.symbol for p in positions]
     return {
         **totals,
         "totalUnrealizedProfit": text(profit),
@@ -273,10 +271,32 @@ def account_reply(exchange: SimulatedExchange, account: Account) -> dict[str, An
                 "updateTime": account.updated_ms,
             }
         ],
-        "positions": rows,
+        "positions": [_account_position(exchange, account, s, version) for s in shown],
     }
 
 
+def _account_position(
+    exchange: SimulatedExchange, account: Account, symbol: str, version: int
+) -> dict[str, Any]:
+    row = position_reply(exchange, account, symbol, version=3)
+    reply = {name: row[name] for name in _ACCOUNT_POSITION}
+    reply["unrealizedProfit"] = row["unRealizedProfit"]
+    if version == 2:
+        setting = account.setting(symbol)
+        reply |= {name: row[name] for name in _FORMER_ACCOUNT_POSITION}
+        reply["leverage"] = str(setting.leverage)
+        reply["isolated"] = setting.isolated
+        reply["maxNotional"] = text(largest_notional(setting.leverage))
+    return reply
+
+
+_FORMER_ACCOUNT_POSITION = (
+    "entryPrice",
+    "positionInitialMargin",
+    "openOrderInitialMargin",
+    "bidNotional",
+    "askNotional",
+)
 _ACCOUNT_POSITION = (
     "symbol",
     "positionSide",
