@@ -7,7 +7,7 @@ from textual.geometry import Region
 from rusy_tui.console.panels.card import COMPACT_ROWS, FULL_ROWS
 
 MIN_WIDTH, MIN_HEIGHT = 80, 24
-TWO_COLUMNS_FROM = 110
+TWO_COLUMNS_FROM = 116
 
 Places = dict[str, Region]
 

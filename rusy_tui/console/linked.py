@@ -118,6 +118,7 @@ class LinkedApp(App[Exit], inherit_bindings=False):
             self._link = link
             self._linked.set()
             async for event in link.events():
+                watch.progress = ""
                 watch.take(event, self.now_s())
                 self.touch()
                 self._name_terminal()

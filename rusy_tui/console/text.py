@@ -113,22 +113,31 @@ def _packed_width(fields: Sequence[Field], gap: int) -> int:
 
 
 class Column(NamedTuple):
-    """A column of a small table: its head, its least width, and which way it leans."""
+    """A column of a small table: its head, its least width, and which way it leans.
+
+    ``rank`` 0 is never left out; the highest rank goes first where room is short.
+    """
 
     head: str
     width: int
     right: bool = True
+    rank: int = 0
 
 
 def table(
     columns: Sequence[Column], rows: Sequence[Sequence[Span]], width: int
 ) -> tuple[Line, ...]:
     """A head and rows in columns, each as wide as its widest cell, cut at the width."""
+    head = [Span(column.head, "dim") for column in columns]
     widths = [
-        max(column.width, len(column.head), *(len(row[place].text) for row in rows), 0)
+        max(column.width, *(len(row[place].text) for row in (head, *rows)))
         for place, column in enumerate(columns)
     ]
-    head = [Span(column.head, "dim") for column in columns]
+    if sum(widths) + len(widths) > width and any(column.rank for column in columns):
+        least = max(range(len(columns)), key=lambda place: columns[place].rank)
+        kept = [place for place in range(len(columns)) if place != least]
+        fewer = [columns[place] for place in kept]
+        return table(fewer, [[row[place] for place in kept] for row in rows], width)
     gap = 2 if 1 + sum(widths) + 2 * (len(widths) - 1) <= width else 1
     return tuple(fit(_row(columns, widths, row, gap), width) for row in (head, *rows))
 

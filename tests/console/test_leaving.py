@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from rusy_tui.domain.commands import Command, Reply, StopEngine
+from rusy_tui.domain.errors import UnreachableError
 from rusy_tui.domain.events import Snapshot
 from tests.console import sample
-from tests.console.scripted import HeldConsole, settled
+from tests.console.scripted import HeldConsole, ScriptedLink, settled
 
 SIZE = (100, 30)
 
@@ -116,6 +117,28 @@ async def test_a_lost_engine_is_said_and_may_be_started_again() -> None:
         assert "NO ENGINE" not in app.text()
 
 
+async def test_a_restart_says_how_far_it_is_and_why_it_failed() -> None:
+    go_on = asyncio.Event()
+
+    class Refused(HeldConsole):
+        async def _restarted(self) -> ScriptedLink:
+            await go_on.wait()
+            raise UnreachableError("the database directory is gone")
+
+    app = Refused(sample.holding())
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot)
+        app.link.cut("the engine was killed")
+        await settled(pilot)
+        await pilot.press("r")
+        app.paint()
+        assert "starting the engine again" in app.text()
+        go_on.set()
+        await settled(pilot)
+        assert "the database directory is gone" in app.text()
+        assert "NO ENGINE" in app.text()
+
+
 async def test_a_lost_engine_can_be_left() -> None:
     app = HeldConsole(sample.holding())
     async with app.run_test(size=SIZE) as pilot:
@@ -129,9 +152,10 @@ async def test_a_lost_engine_can_be_left() -> None:
 
 async def test_the_console_paints_and_leaves_while_the_engine_still_starts() -> None:
     class Waiting(HeldConsole):
-        async def _connected(self) -> "object":  # type: ignore[override]
+        async def _connected(self) -> ScriptedLink:
             self.report_progress("the simulator starts")
-            return await asyncio.Future()
+            await asyncio.Future()
+            raise AssertionError
 
     app = Waiting(None)
     async with app.run_test(size=SIZE) as pilot:
@@ -148,7 +172,7 @@ async def test_a_stop_during_the_start_reaches_the_engine_once_it_listens() -> N
     listening = asyncio.Event()
 
     class Slow(HeldConsole):
-        async def _connected(self) -> "object":  # type: ignore[override]
+        async def _connected(self) -> ScriptedLink:
             await listening.wait()
             return self.link
 

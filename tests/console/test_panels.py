@@ -26,7 +26,7 @@ from rusy_tui.domain.order import Side
 from rusy_tui.domain.state import State
 from tests.console import sample
 
-SIZES = [(80, 24), (90, 30), (100, 45), (110, 24), (120, 40), (160, 50), (200, 60)]
+SIZES = [(80, 24), (90, 30), (100, 45), (110, 24), (116, 24), (120, 40), (160, 50), (200, 60)]
 STATES = {
     "starting": sample.starting,
     "watching": sample.watching,

@@ -86,7 +86,7 @@ def _empty(view: View, size: Size) -> list[Line]:
     if view.lost:
         said: Line = (Span(view.lost, "down"),)
     elif state is None or state.phase == "starting":
-        progress = (state.progress if state else "") or view.progress or "the engine starts"
+        progress = view.progress or (state.progress if state else "") or "the engine starts"
         said = (Span("starting … ", "bold bright"), Span(progress))
     else:
         said = (Span("the chart comes with its first bars", "dim"),)

@@ -1,10 +1,11 @@
 """The card: all figures that decide on one proposal, and how to send it."""
 
+import textwrap
 from decimal import Decimal
 
 from rusy_tui.console import format as fmt
 from rusy_tui.console.panels.ensemble import edge_spans
-from rusy_tui.console.text import EMPTY, Line, Span, field, fit, pack, spread
+from rusy_tui.console.text import EMPTY, Line, Span, field, fit, line_width, pack, spread
 from rusy_tui.console.view import View
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.modes import Mode
@@ -213,11 +214,22 @@ def _details(plan: Plan, room: int, width: int) -> list[Line]:
     order = {Verdict.DENY: 0, Verdict.REDUCE: 1, Verdict.ALLOW: 2}
     inks = {Verdict.DENY: "down", Verdict.REDUCE: "ask", Verdict.ALLOW: "dim"}
     ranked = sorted(plan.verdicts, key=lambda found: order[found.verdict])
-    lines = []
-    for found in ranked[: max(0, room)]:
-        text = f" {found.verdict.value:<6} {found.rule}"
+    lines: list[Line] = []
+    for found in ranked:
+        left = room - len(lines)
+        if left <= 0:
+            break
+        ink = inks[found.verdict]
+        text = f"{found.verdict.value:<6} {found.rule}"
         figures = f": {found.figures}" if found.figures else ""
-        lines.append(fit((Span(text, inks[found.verdict]), Span(figures, "dim")), width))
+        whole = (Span(f" {text}", ink), Span(figures, "dim"))
+        if found.verdict is Verdict.ALLOW or left == 1 or line_width(whole) <= width:
+            lines.append(fit(whole, width))
+            continue
+        # What changed or stops the plan is told whole, in as many lines as it takes.
+        first, *more = textwrap.wrap(text + figures, width - 2, subsequent_indent="       ")
+        lines.append((Span(f" {first[: len(text)]}", ink), Span(first[len(text) :], "dim")))
+        lines.extend((Span(f" {line}", "dim"),) for line in more[: left - 1])
     return lines
 
 

@@ -46,8 +46,8 @@ def _hint(view: View) -> list[Line]:
     if view.notice is not None:
         return [(Span(view.notice.text, view.notice.tone),)]
     state = view.state
-    if state is None or state.phase == "starting":
-        progress = (state.progress if state else "") or view.progress or "the engine starts"
+    if view.progress or state is None or state.phase == "starting":
+        progress = view.progress or (state.progress if state else "") or "the engine starts"
         return [(Span("starting: ", "ask"), Span(progress))]
     if state.phase == "stopping":
         return [(Span("stopping: ", "ask"), Span(state.progress))]

@@ -68,7 +68,9 @@ def _first(view: View, width: int) -> Line:
     chip = venue_chip(state.venue, words=wide)
     right = _clocks(view, wide)
     fields = [field(0, Span(state.mode.value.upper(), "bold bright"))]
-    if state.phase == "running" or view.lost:
+    if view.progress:
+        fields.append(field(0, Span("starting", "bold ask")))
+    elif state.phase == "running" or view.lost:
         fields.append(field(0, _gates(view)))
     else:
         fields.append(field(0, Span(state.phase, "bold ask")))

@@ -12,9 +12,9 @@ from rusy_tui.domain.trade import Trade, TradeState
 _COLUMNS = (
     Column("pair", 9, right=False),
     Column("side", 5, right=False),
-    Column("size", 6),
-    Column("entry", 9),
-    Column("mark", 9),
+    Column("size", 6, rank=1),
+    Column("entry", 9, rank=2),
+    Column("mark", 9, rank=3),
     Column("PnL", 8),
     Column("R", 5),
     Column("stop", 5),
