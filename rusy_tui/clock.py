@@ -251,6 +251,9 @@ class LockstepLoop(asyncio.SelectorEventLoop):
         self._moved = _LockstepSelector(self.gate)
         self._orders = itertools.count()
         super().__init__(self._moved)  # type: ignore[arg-type]  # it duck-types a selector
+        # asyncio calls a timer due within this of now. The machine's own, a nanosecond, is
+        # lost in a float after half a year of seconds: the loop would spin for ever.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._moved.now_s

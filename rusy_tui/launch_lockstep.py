@@ -93,6 +93,7 @@ async def world(
     seed: int,
     balance: Decimal,
     ensemble: Ensemble | None = None,
+    flush_s: float | None = None,
 ) -> AsyncGenerator[World]:
     """A running engine on a simulated exchange whose market has not begun to move.
 
@@ -103,6 +104,7 @@ async def world(
         seed: of the exchange's randomness, the latencies and the ids.
         balance: USDT in the account.
         ensemble: the networks; None loads those the settings name.
+        flush_s: market streams send each symbol's latest this often; None sends every event.
 
     Raises:
         RusyError: a part can't be had or the engine can't start.
@@ -110,7 +112,9 @@ async def world(
     async with contextlib.AsyncExitStack() as stack:
         account = AccountSpec(api_key=_KEY, api_secret=_SECRET, balance=balance)
         exchange = SimulatedExchange(feed, clock, [account], seed)
-        server = SimulatorServer(exchange, clock, lockstep=True, control_token=_TOKEN)
+        server = SimulatorServer(
+            exchange, clock, lockstep=True, control_token=_TOKEN, flush_s=flush_s
+        )
         await server.start()
         stack.push_async_callback(server.stop)
         address = await stack.enter_async_context(temporary_server(clock))

@@ -30,6 +30,8 @@ from tools.demo_story import Story, watch
 
 # Each limit is kept with this much to spare: a slow machine must not break the promise.
 MARGIN = 0.1
+# The exchange gathers market events for 100 ms, which at 60 times real time is this much.
+FLUSH_S = 6.0
 
 
 @click.command()
@@ -62,7 +64,13 @@ def tell(seed: int, settings: Settings, networks: Ensemble | None = None) -> Sto
 
     async def play(clock: LockstepClock) -> Story:
         async with world(
-            clock, feed, seeded, seed=seed, balance=demo.balance, ensemble=networks
+            clock,
+            feed,
+            seeded,
+            seed=seed,
+            balance=demo.balance,
+            ensemble=networks,
+            flush_s=FLUSH_S,
         ) as here:
             return await watch(here, seeded, demo.start_ms)
 
