@@ -41,7 +41,7 @@ def quote(life: Life, now: Now) -> list[Action]:
         now.instrument.violation(left, price, reduce_only=False) is None
     )
     if life.tries >= rules.tries or price is None or not sendable:
-        return _give_up(life, ExitReason.NOT_FILLED)
+        return _give_up(life, ExitReason.NOT_FILLED, now)
     life.tries += 1
     life.requote_s = None
     life.entry_due_ms = now.market_ms + rules.timeout_ms
@@ -66,7 +66,7 @@ def refused(life: Life, outcome: Rejected | Denied, now: Now) -> list[Action]:
     if isinstance(outcome, Rejected) and outcome.cause is Cause.WOULD_TAKE:
         life.requote_s = now.monotonic_s + REQUOTE_S
         return [WakeIn(REQUOTE_S)]
-    actions = _give_up(life, ExitReason.ENTRY_REJECTED)
+    actions = _give_up(life, ExitReason.ENTRY_REJECTED, now)
     actions.append(Say(f"{life.trade.symbol} entry refused: {outcome.message}", "down"))
     if isinstance(outcome, Rejected) and outcome.cause in _HALTING:
         actions.append(Halt("entry refused", outcome.message))
@@ -91,20 +91,21 @@ def filled(life: Life, slot: Slot, fill: Fill, now: Now) -> list[Action]:
 
 def due(life: Life, now: Now) -> list[Action]:
     """End a try that has rested long enough; when none rests, make the next or be done."""
-    if life.entry_done or life.rules is None or not life.tries:
+    if life.entry_done:
+        return life.cancel_all(Purpose.ENTRY, now)
+    if not life.tries:
         return []
-    resting = life.live(Purpose.ENTRY)
-    if resting:
+    if life.live(Purpose.ENTRY):
         if life.entry_due_ms is None or now.market_ms < life.entry_due_ms:
             return []
-        return [action for slot in resting for action in life.cancel(slot)]
+        return life.cancel_all(Purpose.ENTRY, now)
     if not life.whole(Purpose.ENTRY):
         return []
     if life.trade.entered_quantity > 0:
         # What was filled is protected already; chasing the rest would move the average.
         life.entry_done = True
         return []
-    if life.requote_s is not None and now.monotonic_s < life.requote_s:
+    if life.requote_s is not None and not now.reached(life.requote_s):
         return []
     return quote(life, now)
 
@@ -118,8 +119,8 @@ def _price(life: Life, now: Now, worst: Decimal) -> Decimal | None:
     return max(now.book.ask, worst)
 
 
-def _give_up(life: Life, reason: ExitReason) -> list[Action]:
+def _give_up(life: Life, reason: ExitReason, now: Now) -> list[Action]:
     life.entry_done = True
     if life.trade.entered_quantity == 0 and life.exit_reason is None:
         life.exit_reason = reason
-    return [action for slot in life.live(Purpose.ENTRY) for action in life.cancel(slot)]
+    return life.cancel_all(Purpose.ENTRY, now)

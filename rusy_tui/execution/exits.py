@@ -12,7 +12,6 @@ from rusy_tui.domain.order import (
     Fill,
     OrderIntent,
     OrderKind,
-    OrderState,
     Purpose,
     Rejected,
     TimeInForce,
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 RETRY_S = 0.5
 # An exit whose fills stay away this long is asked about. Wall seconds.
 ASK_AFTER_S = 3.0
+# A target that the exchange refused or dropped is placed again, this often in all.
+TARGET_TRIES = 3
 
 
 def ask(life: Life, reason: ExitReason, now: Now) -> list[Action]:
@@ -37,19 +38,22 @@ def ask(life: Life, reason: ExitReason, now: Now) -> list[Action]:
     life.exit_reason = reason
     life.entry_done = True
     life.set_state(TradeState.EXITING)
-    actions: list[Action] = [Say(f"{life.trade.symbol} exit: {reason}")]
-    for purpose in (Purpose.ENTRY, Purpose.TARGET):
-        for slot in life.live(purpose):
-            actions.extend(life.cancel(slot))
-    return [*actions, *_sell_out(life, now)]
+    return [
+        Say(f"{life.trade.symbol} exit: {reason}"),
+        *life.cancel_all(Purpose.ENTRY, now),
+        *life.cancel_all(Purpose.TARGET, now),
+        *_sell_out(life, now),
+    ]
 
 
-def filled(life: Life, slot: Slot | None, fill: Fill) -> list[Action]:
+def filled(life: Life, slot: Slot | None, fill: Fill, now: Now) -> list[Action]:
     """A part of the position was closed, by an order of ours or by somebody else."""
     by = slot.intent.purpose.value if slot is not None else "an order that is not ours"
     tone = "up" if life.trade.realised_pnl >= 0 else "down"
     text = f"{fill.symbol} closed {fill.quantity} at {fill.price} by {by}"
-    return [Say(text, tone)]
+    # Leaving has begun: what is left of the entry must not open anything again.
+    life.entry_done = True
+    return [Say(text, tone), *life.cancel_all(Purpose.ENTRY, now)]
 
 
 def refused(life: Life, outcome: Rejected | Denied, now: Now) -> list[Action]:
@@ -60,10 +64,10 @@ def refused(life: Life, outcome: Rejected | Denied, now: Now) -> list[Action]:
         WakeIn(RETRY_S),
     ]
     if isinstance(outcome, Rejected) and outcome.cause is Cause.NOTHING_TO_REDUCE:
-        # The position went another way: the fills that closed it have not arrived yet.
-        actions.extend(
-            Ask(stop.client_order_id, stop.intent.book) for stop in life.live(Purpose.STOP)
-        )
+        # The position went another way, and the fills that closed it have not arrived.
+        # Asking for the trade's first order brings all that came after it.
+        first = next(iter(life.slots.values()))
+        actions.append(Ask(first.client_order_id, first.intent.book))
     return actions
 
 
@@ -71,34 +75,38 @@ def due(life: Life, now: Now) -> list[Action]:
     """Rest the target, end the trade by time, and press an exit that has not filled."""
     if not life.open:
         return []
+    actions: list[Action] = []
+    if not life.time_exit_set:
+        life.time_exit_set = True
+        actions.append(WakeAt(life.trade.time_exit_ms))
     if life.exit_reason is None:
         if now.market_ms >= life.trade.time_exit_ms:
-            return ask(life, ExitReason.TIME, now)
-        return _target(life, now)
-    working = [
-        slot for purpose in (Purpose.EXIT, Purpose.FLATTEN) for slot in life.live(purpose)
-    ]
+            return [*actions, *ask(life, ExitReason.TIME, now)]
+        return [*actions, *_target(life, now)]
+    actions += life.cancel_all(Purpose.TARGET, now)
+    if not (life.whole(Purpose.EXIT) and life.whole(Purpose.FLATTEN)):
+        # Its fills are still under way, and what they leave open is not known before.
+        return actions
+    working = [*life.live(Purpose.EXIT), *life.live(Purpose.FLATTEN)]
     if not working:
-        if not (life.whole(Purpose.EXIT) and life.whole(Purpose.FLATTEN)):
-            # Filled, says the reply; the fills themselves are on their way.
-            return []
-        if life.exit_retry_s is not None and now.monotonic_s < life.exit_retry_s:
-            return []
-        return _sell_out(life, now)
-    late = [slot for slot in working if now.monotonic_s - slot.sent_s >= ASK_AFTER_S]
-    return [Ask(slot.client_order_id, slot.intent.book) for slot in late]
+        wait = life.exit_retry_s is not None and not now.reached(life.exit_retry_s)
+        return actions if wait else [*actions, *_sell_out(life, now)]
+    for slot in working:
+        since_s = slot.sent_s if slot.asked_s is None else slot.asked_s
+        if slot.answered and now.reached(since_s + ASK_AFTER_S):
+            slot.asked_s = now.monotonic_s
+            actions += [Ask(slot.client_order_id, slot.intent.book), WakeIn(ASK_AFTER_S)]
+    return actions
 
 
 def finish(life: Life, now: Now) -> list[Action]:
-    """When flat: sweep what still rests, and when nothing does, end the trade."""
+    """When flat: sweep what still rests, stops last, and when nothing does, end the trade."""
     if life.open or not life.entry_done:
         return []
-    actions: list[Action] = []
-    for slot in life.slots.values():
-        # The outcome of an order still being sent, or asked about, comes first.
-        if slot.state not in (OrderState.INTENDED, OrderState.UNRESOLVED):
-            actions.extend(life.cancel(slot))
-    if any(slot.live or not slot.whole for slot in life.slots.values()):
+    live = [slot for slot in life.slots.values() if slot.live]
+    others = [slot for slot in live if slot.intent.purpose is not Purpose.STOP]
+    actions = [action for slot in others or live for action in life.cancel(slot, now)]
+    if live or not all(slot.whole for slot in life.slots.values()):
         return actions
     entered = life.trade.entered_quantity > 0
     life.trade = msgspec.structs.replace(
@@ -122,16 +130,17 @@ def _reason(life: Life) -> ExitReason:
         return ExitReason.TARGET
     if life.exit_reason is not None:
         return life.exit_reason
-    finished = (OrderState.TRIGGERED, OrderState.FINISHED)
-    if any(s.state in finished for s in life.slots.values()):
+    if any(other.fired for other in life.slots.values()):
         return ExitReason.STOP
     return ExitReason.OUTSIDE if life.trade.entered_quantity else ExitReason.NOT_FILLED
 
 
 def _target(life: Life, now: Now) -> list[Action]:
     """Rest the take-profit once the entry is over and the position is protected."""
-    placed = any(slot.intent.purpose is Purpose.TARGET for slot in life.slots.values())
-    if placed or not life.entry_done or not life.protected or life.live(Purpose.ENTRY):
+    tries = sum(slot.intent.purpose is Purpose.TARGET for slot in life.slots.values())
+    if life.live(Purpose.TARGET) or not life.whole(Purpose.TARGET) or tries >= TARGET_TRIES:
+        return []
+    if not life.entry_done or not life.protected or life.live(Purpose.ENTRY):
         return []
     intent = OrderIntent(
         client_order_id=now.new_id(Purpose.TARGET),
@@ -147,7 +156,7 @@ def _target(life: Life, now: Now) -> list[Action]:
         created_ms=now.market_ms,
     )
     life.trade = msgspec.structs.replace(life.trade, target_order_id=intent.client_order_id)
-    return [life.send(intent, now), WakeAt(life.trade.time_exit_ms)]
+    return [life.send(intent, now)]
 
 
 def _sell_out(life: Life, now: Now) -> list[Action]:

@@ -48,6 +48,8 @@ from rusy_tui.execution.slots import Slot
 
 # Fills that an order's report speaks of may take this long to come; wall seconds.
 FILLS_GRACE_S = 1.0
+# An order that still rests after its cancel was answered is cancelled again after this.
+CANCEL_AGAIN_S = 1.0
 
 
 class EntryRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,11 +81,15 @@ class Life:
         self.trade = trade
         self.rules = rules
         self.slots: dict[str, Slot] = {}
+        self.unclaimed: list[Fill] = []
         self.tries = 0
         self.entry_done = rules is None
         self.entry_due_ms: int | None = None
         self.requote_s: float | None = None
         self.first_fill_s: float | None = None
+        self.naked_since_s: float | None = None
+        self.stop_retry_s: float | None = None
+        self.time_exit_set = False
         self.exit_reason: ExitReason | None = None
         self.exit_retry_s: float | None = None
         self.last_exit_by: str = ""
@@ -116,8 +122,9 @@ class Life:
 
     @property
     def protected(self) -> bool:
-        """Whether a stop rests on the exchange."""
-        return any(slot.protects for slot in self.live(Purpose.STOP))
+        """Whether a stop rests on the exchange that covers all that is open."""
+        stops = self.live(Purpose.STOP)
+        return any(slot.protects and slot.covers(self.trade.quantity) for slot in stops)
 
     def slot_of(self, fill: Fill) -> Slot | None:
         """The order that a fill belongs to; None when it is none of ours.
@@ -129,9 +136,32 @@ class Life:
         if known is not None:
             return known
         for slot in self.slots.values():
-            if fill.exchange_order_id in (slot.triggered_order_id, slot.exchange_order_id):
+            if slot.is_executed_as(fill.exchange_order_id):
+                return slot
+        return self._unnumbered_entry(fill)
+
+    def _unnumbered_entry(self, fill: Fill) -> Slot | None:
+        """The entry whose number is not known yet, for a fill that carries nothing else.
+
+        One entry works at a time, so there is no other that it could belong to.
+        """
+        if fill.client_order_id or fill.side is not self.trade.side:
+            return None
+        for slot in self.live(Purpose.ENTRY):
+            if not slot.answered and not slot.exchange_order_id:
+                slot.exchange_order_id = fill.exchange_order_id
                 return slot
         return None
+
+    def claim_fills(self) -> None:
+        """Give fills to the orders that have become known by their numbers meanwhile."""
+        for fill in list(self.unclaimed):
+            slot = self.slot_of(fill)
+            if slot is not None:
+                self.unclaimed.remove(fill)
+                slot.add_fill(fill.quantity)
+                if not self.last_exit_by:
+                    self.last_exit_by = slot.client_order_id
 
     # What happens -------------------------------------------------------------------
 
@@ -150,7 +180,8 @@ class Life:
                 slot = self.slots[intent.client_order_id]
                 actions = self._answered(slot, outcome, now)
             case CancelAnswered(client_order_id=client_order_id, outcome=outcome):
-                actions = self._cancel_answered(client_order_id, outcome)
+                slot = self.slots[client_order_id]
+                actions = self._cancel_answered(slot, outcome, now)
             case Reported(report=report):
                 slot_reported = self.slots.get(report.client_order_id)
                 if slot_reported is None:
@@ -177,12 +208,22 @@ class Life:
         self.slots[intent.client_order_id] = Slot(intent, now.monotonic_s)
         return Send(intent)
 
-    def cancel(self, slot: Slot) -> list[Action]:
-        """Have an order cancelled, once."""
-        if slot.cancelling or not slot.live:
+    def cancel(self, slot: Slot, now: Now) -> list[Action]:
+        """Have an order cancelled, unless that is under way or would prove nothing.
+
+        An order without an answer may not have reached the exchange yet: that it is unknown
+        there would be no proof, so its answer is waited for.
+        """
+        if slot.cancelling or slot.fired or not (slot.live and slot.answered):
+            return []
+        if slot.cancel_again_s is not None and not now.reached(slot.cancel_again_s):
             return []
         slot.cancelling = True
         return [Cancel(slot.client_order_id, slot.intent.book)]
+
+    def cancel_all(self, purpose: Purpose, now: Now) -> list[Action]:
+        """Have all orders of a purpose cancelled."""
+        return [action for slot in self.live(purpose) for action in self.cancel(slot, now)]
 
     def _answered(
         self, slot: Slot, outcome: Confirmed | Rejected | Denied | Unresolved, now: Now
@@ -210,15 +251,20 @@ class Life:
                         return exits.refused(self, outcome, now)
 
     def _cancel_answered(
-        self, client_order_id: str, outcome: Confirmed | Rejected | Denied | Unresolved
+        self, slot: Slot, outcome: Confirmed | Rejected | Denied | Unresolved, now: Now
     ) -> list[Action]:
-        slot = self.slots[client_order_id]
         slot.cancelling = False
+        actions: list[Action] = []
         if isinstance(outcome, Confirmed):
             slot.take(outcome.report)
-            return []
-        # Refused or lost: the order may have filled, triggered or gone. Its book knows.
-        return [Ask(client_order_id, slot.intent.book)]
+            actions = self._moved(slot, now)
+        else:
+            # Refused or lost: the order may have filled, triggered or gone. Its book knows.
+            actions = [Ask(slot.client_order_id, slot.intent.book)]
+        if slot.live:
+            slot.cancel_again_s = now.monotonic_s + CANCEL_AGAIN_S
+            actions.append(WakeIn(CANCEL_AGAIN_S))
+        return actions
 
     def _moved(self, slot: Slot, now: Now) -> list[Action]:
         """An order has a new state; what the stage it belongs to makes of that."""
@@ -238,7 +284,7 @@ class Life:
             elif slot.short_since_s is None:
                 slot.short_since_s = now.monotonic_s
                 actions.append(WakeIn(FILLS_GRACE_S))
-            elif now.monotonic_s - slot.short_since_s >= FILLS_GRACE_S:
+            elif now.reached(slot.short_since_s + FILLS_GRACE_S):
                 slot.short_since_s = now.monotonic_s
                 actions.append(Ask(slot.client_order_id, slot.intent.book))
                 actions.append(WakeIn(FILLS_GRACE_S))
@@ -246,21 +292,27 @@ class Life:
 
     def _filled(self, fill: Fill, now: Now) -> list[Action]:
         slot = self.slot_of(fill)
+        entering = fill.side is self.trade.side
+        if entering and slot is None:
+            raise Defect(
+                f"trade {self.trade.trade_id}: a fill of order {fill.exchange_order_id} "
+                "enters, but no entry of ours is known by it"
+            )
         self.trade = after_fill(self.trade, fill)
-        if slot is not None:
-            slot.add_fill(fill.quantity)
-        if fill.side is self.trade.side:
-            if slot is None:
-                raise Defect(
-                    f"trade {self.trade.trade_id}: a fill of order {fill.exchange_order_id} "
-                    "enters, but no entry of ours is known by it"
-                )
+        if slot is None:
+            # The trade is smaller either way; whose it was may turn out later.
+            self.unclaimed.append(fill)
+            self.last_exit_by = ""
+            return exits.filled(self, slot, fill, now)
+        slot.add_fill(fill.quantity)
+        if entering:
             return entry.filled(self, slot, fill, now)
-        self.last_exit_by = slot.client_order_id if slot is not None else ""
-        return exits.filled(self, slot, fill)
+        self.last_exit_by = slot.client_order_id
+        return exits.filled(self, slot, fill, now)
 
     def _look_around(self, now: Now) -> list[Action]:
         """What time alone brings: deadlines, missing protection, the end."""
+        self.claim_fills()
         return [
             *self._missing_fills(now),
             *entry.due(self, now),

@@ -132,6 +132,10 @@ class Say(msgspec.Struct, frozen=True):
 Action = Send | Cancel | Ask | WakeIn | WakeAt | Halt | Say
 
 
+# A timer may fire a hair before its time, and a sum of floats may end below it; seconds.
+_SLACK_S = 1e-6
+
+
 class Now(msgspec.Struct, frozen=True):
     """What a life may look at when it decides: times, the book, the contract, new ids."""
 
@@ -140,3 +144,7 @@ class Now(msgspec.Struct, frozen=True):
     book: BookTop | None
     instrument: Instrument
     new_id: Callable[[Purpose], str]
+
+    def reached(self, monotonic_s: float) -> bool:
+        """Whether an instant of the monotonic clock has come."""
+        return self.monotonic_s >= monotonic_s - _SLACK_S
