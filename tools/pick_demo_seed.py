@@ -45,7 +45,8 @@ def main(from_seed: int, seeds: int, wanted: int) -> None:
     for seed in range(from_seed, from_seed + seeds):
         if not _votes_at_once(seed, settings, networks):
             continue
-        story = tell(seed, settings, networks)
+        demo = dataclasses.replace(settings.demo, seed=seed)
+        story = tell(dataclasses.replace(settings, demo=demo), networks)
         ended = " ".join(f"{at_s:.0f}s:{net:+.2f}" for at_s, net in story.ended)
         keeps = story.holds(MARGIN)
         word = "KEEPS" if keeps else "no"
@@ -56,23 +57,22 @@ def main(from_seed: int, seeds: int, wanted: int) -> None:
     sys.exit(0 if found else 1)
 
 
-def tell(seed: int, settings: Settings, networks: Ensemble | None = None) -> Story:
-    """Play a seed's market and tell what a newcomer would see."""
+def tell(settings: Settings, networks: Ensemble | None = None) -> Story:
+    """Play the settings' demo market and tell what a newcomer would see."""
     demo = settings.demo
-    feed = SyntheticFeed(seed, demo.start_ms, demo.symbols)
-    seeded = dataclasses.replace(settings, demo=dataclasses.replace(demo, seed=seed))
+    feed = SyntheticFeed(demo.seed, demo.start_ms, demo.symbols)
 
     async def play(clock: LockstepClock) -> Story:
         async with world(
             clock,
             feed,
-            seeded,
-            seed=seed,
+            settings,
+            seed=demo.seed,
             balance=demo.balance,
             ensemble=networks,
             flush_s=FLUSH_S,
         ) as here:
-            return await watch(here, seeded, demo.start_ms)
+            return await watch(here, settings, demo.start_ms)
 
     return in_lockstep(demo.start_ms, play)
 
