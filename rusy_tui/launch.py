@@ -8,6 +8,7 @@ is imported where it is used, after the first paint or in the engine's own proce
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ __all__ = [
     "check",
     "clean_demo",
     "console",
+    "engine_at",
     "engine_socket",
     "headless",
     "keep_traceback",
@@ -39,9 +41,13 @@ __all__ = [
     "lockstep",
     "simulator",
     "train",
+    "wait_for_end",
 ]
 
 _LAST_WORDS_S = 5.0
+_QUICK_END_S = 1.0
+_END_WITHIN_S = 90.0
+_LOOK_EVERY_S = 0.02
 
 
 # --- finding engines ----------------------------------------------------------------------
@@ -66,6 +72,33 @@ def engine_socket(named: Path | None) -> Path:
         listed = "\n".join(f"  --socket {each.socket}  ({each.described})" for each in found)
         raise UsageError(f"{len(found)} engines run here; say which one:\n{listed}")
     return Path(found[0].socket)
+
+
+def engine_at(path: Path) -> Holder | None:
+    """The engine of ours that listens at a socket; None when no lock tells of one."""
+    return next(
+        (each for each in holders(places.run_folder()) if each.socket == str(path)), None
+    )
+
+
+def wait_for_end(engine: Holder) -> None:
+    """Wait until an engine that was told to stop has given its account back.
+
+    Raises:
+        RusyError: it has not, and may hang.
+    """
+    deadline_s = time.monotonic() + _END_WITHIN_S
+    while True:
+        now = holder_of(places.run_folder(), engine.account)
+        if now is None or now.pid != engine.pid:
+            return
+        if time.monotonic() > deadline_s:
+            raise RusyError(
+                f"the engine (process {engine.pid}) was told to stop and has not ended within "
+                f"{_END_WITHIN_S:g} s; its log tells more, and `kill {engine.pid}` ends it: "
+                "what is open stays protected on the exchange"
+            )
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _living_engine(job: Job) -> Holder | None:
@@ -110,9 +143,11 @@ def console(job: Job) -> int:
             f"the engine goes on (process {workers[-1].process.pid}): "
             "`rusy attach` shows it, `rusy stop` ends it\n"
         )
-    else:
+    elif workers[-1].last_words(_QUICK_END_S) is None:
         # Whoever starts it again at once must find the account free.
-        workers[-1].last_words(_LAST_WORDS_S)
+        sys.stdout.write("the engine is ending; its database is being closed\n")
+        sys.stdout.flush()
+        workers[-1].last_words(_END_WITHIN_S)
     return 0
 
 

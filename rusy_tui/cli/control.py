@@ -195,11 +195,17 @@ def flatten(symbol: str | None, socket: Path | None, as_json: bool, yes: bool) -
 @_acting
 def stop(flatten: bool, socket: Path | None, as_json: bool, yes: bool) -> None:
     """End the engine; what is open stays protected by stops on the exchange."""
+    from rusy_tui import launch
     from rusy_tui.domain.commands import StopEngine
 
     if flatten:
         _confirm(yes, "close ALL positions at the market and end the engine")
-    _tell(socket, as_json, StopEngine(_new_id(), flatten=flatten))
+    path = launch.engine_socket(socket)
+    engine = launch.engine_at(path)
+    _tell(path, as_json, StopEngine(_new_id(), flatten=flatten))
+    if engine is not None:
+        # Whoever starts one again at once must find the account free.
+        launch.wait_for_end(engine)
 
 
 def _new_id() -> str:
