@@ -30,7 +30,7 @@ def main() -> None:
 @click.option("--workers", default=2, show_default=True, help="Networks learnt at a time.")
 @click.option("--seeds", default=4, show_default=True, help="Networks averaged a member.")
 @click.option("--epochs", default=3, show_default=True, help="Passes over the data.")
-@click.option("--every", default=1, help="Learn from every Nth bar only: a trial run.")
+@click.option("--every", default=1, help="Take every Nth bar only: a trial run.")
 @click.option(
     "--against",
     type=click.Path(path_type=Path, file_okay=False, exists=True),

@@ -83,14 +83,19 @@ def build_pool(data: Path) -> Pool:
     )
 
 
-def split(pool: Pool) -> Splits:
-    """Chronological spans with an embargo before each border."""
+def split(pool: Pool, every: int = 1) -> Splits:
+    """Chronological spans with an embargo before each border.
+
+    Args:
+        pool: all rows.
+        every: 1, or more to keep only every such row of each span, for a trial run.
+    """
     times = pool.table.open_time_ms
     edges = [ms(day) for day in (TRAIN_UNTIL, VALIDATION_UNTIL, TEST_UNTIL)]
 
     def rows(since: int, until: int) -> Rows:
         inside = (times >= since) & (times < until - EMBARGO_MS)
-        return np.flatnonzero(pool.usable & inside)
+        return np.flatnonzero(pool.usable & inside)[::every]
 
     return Splits(rows(0, edges[0]), rows(edges[0], edges[1]), rows(edges[1], edges[2]))
 

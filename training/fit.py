@@ -40,7 +40,7 @@ network learns to vote without."""
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One network to learn. ``every`` > 1 thins the training rows, for a trial run."""
+    """One network to learn; ``every`` as :func:`training.dataset.split` takes it."""
 
     member: str
     seed: int
@@ -109,7 +109,6 @@ def fit(
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(job.seed)
     shuffle = np.random.default_rng(job.seed)
-    train = train[:: job.every]
     network = build_network(job.member, pool.table, train)
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
     steps = len(train) // BATCH
@@ -186,7 +185,7 @@ def prepare_worker(data: Path) -> None:
 def fit_in_worker(job: Job) -> Fitted:
     """:func:`fit` on the data that :func:`prepare_worker` loaded."""
     pool = _worker_pool[0]
-    splits = split(pool)
+    splits = split(pool, job.every)
     return fit(job, pool, splits.train, splits.validation, _say)
 
 

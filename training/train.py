@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to learn. ``every`` > 1 thins the training rows, for a trial run."""
+    """What to learn; ``every`` as :func:`training.dataset.split` takes it."""
 
     seeds: tuple[int, ...] = (1, 2, 3, 4)
     epochs: int = 3
@@ -59,17 +59,14 @@ def train(data: Path, out: Path, plan: Plan, say: Say) -> Manifest:
     """Make a version in the folder ``out``, whose name is the version's."""
     started = time.monotonic()
     pool = build_pool(data)
-    splits = split(pool)
+    splits = split(pool, plan.every)
     say(
         f"features: {len(splits.train)} training, {len(splits.validation)} validation, "
         f"{len(splits.test)} test bars of {', '.join(SYMBOLS)}"
     )
     fitted = _fit_all(data, plan, say)
     out.mkdir(parents=True, exist_ok=True)
-    graphs = {
-        member: _export(member, fitted, pool, splits.train[:: plan.every], out)
-        for member in MEMBERS
-    }
+    graphs = {member: _export(member, fitted, pool, splits.train, out) for member in MEMBERS}
     say("graphs exported; choosing weights, calibration and thresholds on validation data")
     choices = choose(out, graphs, pool, splits.validation)
     say("judging on test data")
