@@ -283,7 +283,7 @@ class MonitoringSettings:
 class DemoSettings:
     """The simulated market and account of `rusy demo`."""
 
-    seed: Annotated[int, Ge(0)] = 5
+    seed: Annotated[int, Ge(0)] = 105
     """Which of the endless simulated markets is shown; equal seeds give equal markets."""
 
     start: datetime.datetime = datetime.datetime(2024, 3, 4, 8, tzinfo=datetime.UTC)
