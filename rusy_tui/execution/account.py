@@ -128,7 +128,8 @@ class AccountKeeper:
             case AccountChanged(reason=reason, event_ms=event_ms):
                 self.book.take(event)
                 if reason == "funding_fee":
-                    await self.read_funding(event_ms - FUNDING_SLACK_MS)
+                    # Beside the events: a fill behind this one must not wait for a read.
+                    self._executor.background(self.read_funding(event_ms - FUNDING_SLACK_MS))
             case StreamRestored(since_ms=since_ms):
                 await self._read_anew(since_ms)
             case StreamInterrupted():
@@ -139,14 +140,13 @@ class AccountKeeper:
         while True:
             try:
                 await self.read()
-                for symbol in self._symbols:
-                    await self._executor.fetch_fills(symbol, since_ms)
-                break
+                fetch = self._executor.fetch_fills
+                if all([await fetch(symbol, since_ms) for symbol in self._symbols]):
+                    break
             except (ExchangeError, UnreachableError) as error:
                 log.warning("reading anew goes on", why=str(error))
-                await self._clock.sleep(RETRY_S)
-        for report in self.open_orders.values():
-            self._executor.on_report(report)
+            await self._clock.sleep(RETRY_S)
+        self._executor.compare(self.open_orders)
         await self.read_funding(since_ms)
 
     async def read_funding(self, since_ms: int) -> None:

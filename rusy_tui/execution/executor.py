@@ -6,7 +6,7 @@ cut off between send and reply would be unresolved for no reason.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,17 +14,24 @@ import structlog
 
 from rusy_tui.decide.holdings import Holding
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.errors import Defect, ExchangeError, UnreachableError
+from rusy_tui.domain.errors import (
+    Defect,
+    ExchangeError,
+    StorageError,
+    UnreachableError,
+)
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.market import BookTop
 from rusy_tui.domain.order import (
     Confirmed,
+    Denied,
     Fill,
     OrderBook,
     OrderIntent,
     OrderReport,
     OrderState,
     Outcome,
+    Purpose,
     Rejected,
 )
 from rusy_tui.domain.proposal import Proposal
@@ -54,10 +61,13 @@ from rusy_tui.execution.messages import (
     WakeAt,
     WakeIn,
 )
-from rusy_tui.execution.resolve import Resolver
+from rusy_tui.execution.resolve import DEFAULT_RECV_WINDOW_MS, Resolver
 from rusy_tui.store.store import Store
 
 log = structlog.get_logger("exec")
+
+# An execution may be stamped a little before our own clock's time; ms.
+FILLS_SLACK_MS = 10_000
 
 
 class Wiring:
@@ -95,6 +105,7 @@ class Executor:
         ids: Ids,
         strategy: StrategySettings,
         wiring: Wiring,
+        recv_window_ms: int = DEFAULT_RECV_WINDOW_MS,
     ) -> None:
         self._exchange = exchange
         self._store = store
@@ -102,12 +113,13 @@ class Executor:
         self._ids = ids
         self._strategy = strategy
         self._wiring = wiring
-        self._resolver = Resolver(exchange, clock)
+        self._resolver = Resolver(exchange, clock, recv_window_ms)
         self.instruments: Mapping[str, Instrument] = {}
         self._lives: dict[str, Life] = {}
         self._inboxes: dict[str, asyncio.Queue[Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()
+        self._unwritten: dict[tuple[str, int], tuple[Fill, str]] = {}
         self.foreign_fills = 0
 
     @property
@@ -117,16 +129,7 @@ class Executor:
 
     def holdings(self) -> tuple[Holding, ...]:
         """Every trade that has not ended, at its whole planned size."""
-        trades = [life.trade for life in self._lives.values()]
-        return tuple(
-            Holding(
-                symbol=trade.symbol,
-                side=trade.side,
-                notional_usd=max(trade.planned_quantity, trade.quantity) * trade.planned_entry,
-                risk_usd=trade.risk_usd,
-            )
-            for trade in trades
-        )
+        return tuple(_holding(life) for life in self._lives.values())
 
     async def enter(self, proposal: Proposal) -> str:
         """Start a trade from an approved proposal; its id."""
@@ -163,7 +166,7 @@ class Executor:
         inbox.put_nowait(first)
         self._inboxes[symbol] = inbox
         self._wiring.changed(life.trade)
-        self._spawn(self._live(life, inbox))
+        self.background(self._live(life, inbox))
 
     def ask_exit(self, symbol: str, reason: ExitReason) -> bool:
         """Close a symbol's trade; False when there is none."""
@@ -172,19 +175,40 @@ class Executor:
     async def on_fill(self, fill: Fill) -> None:
         """Take an execution; each (symbol, trade id) counts once, whatever way it comes."""
         life = self._lives.get(fill.symbol)
-        if life is None:
-            ours = purpose_of(fill.client_order_id) is not None
-            if await self._store.fills.add(fill, "") and not ours:
-                self.foreign_fills += 1
-                text = f"{fill.symbol} filled {fill.quantity} at {fill.price}: not by us"
-                self._wiring.say(text, "ask")
+        trade_id = life.trade.trade_id if life is not None else ""
+        if not await self._is_new(fill, trade_id):
             return
-        if await self._store.fills.add(fill, life.trade.trade_id):
+        if life is not None:
             self._tell(fill.symbol, Filled(fill))
+            return
+        purpose = purpose_of(fill.client_order_id)
+        text = f"{fill.symbol} filled {fill.quantity} at {fill.price}"
+        if purpose is None:
+            self.foreign_fills += 1
+            self._wiring.say(f"{text}: not by us", "ask")
+        elif purpose is Purpose.ENTRY:
+            # It opened something that no trade of ours protects.
+            self._wiring.halt("defect", f"{text} by an entry whose trade has ended")
 
     def on_report(self, report: OrderReport) -> None:
         """Take the exchange's word on an order."""
-        self._tell(report.symbol, Reported(report))
+        told = self._tell(report.symbol, Reported(report))
+        if not told and purpose_of(report.client_order_id) is not None:
+            self.background(self._keep_late(report))
+
+    def compare(self, open_orders: Mapping[str, OrderReport]) -> None:
+        """Take a whole reading of the open orders of both books (promise P3).
+
+        Args:
+            open_orders: by client order id. What a trade believes to rest and is not among
+                them may have filled, triggered or gone: it is asked about.
+        """
+        for report in open_orders.values():
+            self.on_report(report)
+        for symbol, life in self._lives.items():
+            for slot in life.slots.values():
+                if slot.live and slot.answered and slot.client_order_id not in open_orders:
+                    self._start_asking(slot.intent, self._inboxes[symbol])
 
     def on_funding(self, symbol: str, amount: Decimal) -> None:
         """Take a funding payment that is kept already."""
@@ -202,6 +226,12 @@ class Executor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the trades; a failure of it closes the gate for entries."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
     # The trade's own task -------------------------------------------------------------
 
     async def _live(self, life: Life, inbox: asyncio.Queue[Message]) -> None:
@@ -215,9 +245,9 @@ class Executor:
                 log.exception("defect", trade=life.trade.trade_id, why=str(defect))
                 self._wiring.halt("defect", str(defect))
                 continue
-            await self._record(life, message)
+            await self._kept(self._record(life, message))
             if life.trade != before:
-                await self._store.trades.update(life.trade)
+                await self._kept(self._store.trades.update(life.trade))
                 if life.done:
                     del self._lives[symbol], self._inboxes[symbol]
                 self._wiring.changed(life.trade)
@@ -264,18 +294,25 @@ class Executor:
         match action:
             case Send(intent=intent):
                 # Promise P1: the intent is durable before the order is sent.
-                await self._store.orders.intend(intent)
-                self._spawn(self._send(intent, inbox))
+                if not await self._kept(self._store.orders.intend(intent)):
+                    name = intent.client_order_id
+                    if intent.purpose is Purpose.ENTRY:
+                        denied = Denied("database", f"{name} could not be made durable")
+                        inbox.put_nowait(Answered(intent, denied))
+                        return
+                    # Protection and exits are sent all the same, their ids in the log.
+                    log.error("sent though not durable", order=name, symbol=symbol)
+                self.background(self._send(intent, inbox))
             case Cancel(client_order_id=client_order_id, book=book):
-                self._spawn(self._cancel(symbol, client_order_id, book, inbox))
-            case Ask(client_order_id=client_order_id, book=book):
-                if client_order_id not in self._asking:
-                    self._asking.add(client_order_id)
-                    self._spawn(self._ask(symbol, client_order_id, book, inbox))
+                self.background(self._cancel(symbol, client_order_id, book, inbox))
+            case Ask(client_order_id=client_order_id):
+                life = self._lives.get(symbol)
+                if life is not None:
+                    self._start_asking(life.slots[client_order_id].intent, inbox)
             case WakeIn(wall_s=wall_s):
-                self._spawn(self._wake(self._clock.sleep(wall_s), inbox))
+                self.background(self._wake(self._clock.sleep(wall_s), inbox))
             case WakeAt(market_ms=market_ms):
-                self._spawn(self._wake(self._clock.sleep_until_market(market_ms), inbox))
+                self.background(self._wake(self._clock.sleep_until_market(market_ms), inbox))
             case Halt(gate=gate, why=why):
                 self._wiring.halt(gate, why)
             case Say(text=text, tone=tone):
@@ -295,37 +332,79 @@ class Executor:
         outcome = await self._exchange.cancel(symbol, client_order_id, book)
         inbox.put_nowait(CancelAnswered(client_order_id, outcome))
 
-    async def _ask(
-        self,
-        symbol: str,
-        client_order_id: str,
-        book: OrderBook,
-        inbox: asyncio.Queue[Message],
-    ) -> None:
-        """Ask until it is known what became of an order, and fetch its fills."""
-        try:
-            row = await self._store.orders.get(client_order_id)
-            if row is None:
-                raise Defect(f"order {client_order_id} was sent but never made durable")
-            report = await self._resolver.resolve(row.intent)
-            await self.fetch_fills(symbol, row.intent.created_ms)
-            if report is None:
-                inbox.put_nowait(Absent(client_order_id))
-            else:
-                inbox.put_nowait(Reported(report))
-        finally:
-            self._asking.discard(client_order_id)
+    def _start_asking(self, intent: OrderIntent, inbox: asyncio.Queue[Message]) -> None:
+        if intent.client_order_id not in self._asking:
+            self._asking.add(intent.client_order_id)
+            self.background(self._ask(intent, inbox))
 
-    async def fetch_fills(self, symbol: str, since_ms: int) -> None:
-        """Read our executions from a time on and take those that are new."""
+    async def _ask(self, intent: OrderIntent, inbox: asyncio.Queue[Message]) -> None:
+        """Ask until it is known what became of an order, and fetch its fills."""
+        since_ms = intent.created_ms - FILLS_SLACK_MS
+        try:
+            while True:
+                report = await self._resolver.resolve(intent)
+                if report is not None:
+                    # First the report: it has the number by which fills are told apart.
+                    inbox.put_nowait(Reported(report))
+                    await self.fetch_fills(intent.symbol, since_ms)
+                    return
+                # Absent needs the fills to agree, so they must have been read.
+                if await self.fetch_fills(intent.symbol, since_ms):
+                    inbox.put_nowait(Absent(intent.client_order_id))
+                    return
+        finally:
+            self._asking.discard(intent.client_order_id)
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> bool:
+        """Read our executions from a time on and take those that are new.
+
+        Returns:
+            Whether they could be read.
+        """
         try:
             fills = await self._exchange.fills(symbol, since_ms)
         except (ExchangeError, UnreachableError) as error:
             # The life notices that fills are still missing and asks again.
             log.warning("fills not read", symbol=symbol, why=str(error))
-            return
+            return False
         for fill in fills:
             await self.on_fill(fill)
+        return True
+
+    # What is kept ---------------------------------------------------------------------
+
+    async def _is_new(self, fill: Fill, trade_id: str) -> bool:
+        """Keep a fill; whether it was not known. Also without the database (promise P9)."""
+        key = (fill.symbol, fill.exchange_trade_id)
+        for waiting, (kept, owner) in list(self._unwritten.items()):
+            if await self._kept(self._store.fills.add(kept, owner)):
+                del self._unwritten[waiting]
+            if waiting == key:
+                return False
+        try:
+            return await self._store.fills.add(fill, trade_id)
+        except StorageError as error:
+            self._unwritten[key] = (fill, trade_id)
+            self._lost_database(error)
+            return True
+
+    async def _kept(self, writing: Awaitable[object]) -> bool:
+        """Whether something was written. Protection and exits go on where it was not."""
+        try:
+            await writing
+        except StorageError as error:
+            self._lost_database(error)
+            return False
+        return True
+
+    def _lost_database(self, error: StorageError) -> None:
+        log.error("not written", why=str(error))
+        self._wiring.halt("database", f"not written: {error}")
+
+    async def _keep_late(self, report: OrderReport) -> None:
+        """Keep what is told of an order of ours after its trade has ended."""
+        now_ms = self._clock.market_ms()
+        await self._kept(keep_report(self._store, report.client_order_id, report, now_ms))
 
     async def _wake(
         self, due: Coroutine[Any, Any, None], inbox: asyncio.Queue[Message]
@@ -340,11 +419,6 @@ class Executor:
         inbox.put_nowait(message)
         return True
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
@@ -354,6 +428,19 @@ class Executor:
             # A task of ours must never fail; when it does, no entries until somebody looked.
             log.error("task failed", why=repr(error), exc_info=error)
             self._wiring.halt("defect", f"a task failed: {error!r}")
+
+
+def _holding(life: Life) -> Holding:
+    """A trade at its whole planned size and the dearest price it may still enter at."""
+    trade, price = life.trade, life.trade.planned_entry
+    if life.rules is not None:
+        price = max(price, life.rules.worst_price)
+    return Holding(
+        symbol=trade.symbol,
+        side=trade.side,
+        notional_usd=max(trade.planned_quantity, trade.quantity) * price,
+        risk_usd=trade.risk_usd,
+    )
 
 
 async def keep_report(

@@ -37,7 +37,9 @@ def ask(life: Life, reason: ExitReason, now: Now) -> list[Action]:
         return []
     life.exit_reason = reason
     life.entry_done = True
-    life.set_state(TradeState.EXITING)
+    life.trade = msgspec.structs.replace(
+        life.trade, state=TradeState.EXITING, exit_reason=reason
+    )
     return [
         Say(f"{life.trade.symbol} exit: {reason}"),
         *life.cancel_all(Purpose.ENTRY, now),

@@ -12,7 +12,7 @@ import structlog
 
 from rusy_tui.domain.account import Position
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.errors import ExchangeError, UnreachableError
+from rusy_tui.domain.errors import ExchangeError, StorageError, UnreachableError
 from rusy_tui.domain.order import (
     OrderBook,
     OrderIntent,
@@ -73,8 +73,9 @@ async def flatten(
     last = Flattened(flat=False, positions=(), orders=())
     for round_number in range(ROUNDS):
         try:
-            last = await _look(exchange, symbol)
+            # Before looking: what a trade closes meanwhile must not be closed twice.
             busy = [s for s in executor.lives if symbol in (None, s)]
+            last = await _look(exchange, symbol)
             if last.flat and not busy:
                 return last
             if not busy or round_number >= ROUNDS_FOR_TRADES:
@@ -119,7 +120,11 @@ async def _close_the_rest(
             reduce_only=True,
             created_ms=clock.market_ms(),
         )
-        await store.orders.intend(intent)
+        try:
+            await store.orders.intend(intent)
+        except StorageError:
+            # Closing never waits for the database (promises P1, P6).
+            log.exception("sent though not durable", order=intent.client_order_id)
         await exchange.place(intent)
     for report in left.orders:
         if report.symbol not in held:

@@ -6,18 +6,20 @@ open position of ours gets its stop if none rests.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 import structlog
 
 from rusy_tui.domain.account import Position
 from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderBook, OrderReport, OrderState, Purpose
-from rusy_tui.domain.trade import Trade, TradeState
+from rusy_tui.domain.trade import ExitReason, Trade, TradeState
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.execution.executor import Executor, keep_report
+from rusy_tui.execution.executor import FILLS_SLACK_MS, Executor, keep_report
 from rusy_tui.execution.ids import purpose_of
-from rusy_tui.execution.ledger import after_fill
+from rusy_tui.execution.ledger import after_fill, after_funding
 from rusy_tui.execution.life import Life
 from rusy_tui.execution.messages import Tick
 from rusy_tui.execution.resolve import Resolver
@@ -49,25 +51,30 @@ async def recover(
         StorageError: when the database can't.
     """
     resolver = Resolver(exchange, clock)
-    positions = {p.symbol: p for p in await exchange.positions()}
     resting: list[OrderReport] = [
         *await exchange.open_orders(OrderBook.PLAIN, None),
         *await exchange.open_orders(OrderBook.CONDITIONAL, None),
     ]
     differences: list[str] = []
-    adopted: list[str] = []
+    lives: list[Life] = []
     for trade in await store.trades.running():
         life = await _rebuild(trade, exchange, store, resolver, clock)
-        held = positions.get(trade.symbol)
-        difference = _difference(life.trade, held)
+        difference = await _difference(life, exchange, store)
         if difference is not None:
             differences.append(difference)
+        if difference is not None and not await _held(exchange, trade):
+            # Nothing is left to manage: what closed it is beyond what can be read.
+            life.trade = _closed_outside(life.trade, clock.market_ms())
         await store.trades.update(life.trade)
+        if not life.done:
+            lives.append(life)
+    # Before a trade goes on: an orphan stop would stand in the way of its own.
+    await _sweep_orphans(exchange, resting, lives, differences)
+    for life in lives:
         executor.adopt(life, Tick())
-        adopted.append(trade.symbol)
-        log.info("trade adopted", symbol=trade.symbol, quantity=str(life.trade.quantity))
-    await _sweep_orphans(exchange, resting, adopted, differences)
-    foreign = _foreign(positions, resting, adopted)
+        log.info("trade adopted", symbol=life.trade.symbol, quantity=str(life.trade.quantity))
+    adopted = [life.trade.symbol for life in lives]
+    foreign = _foreign(await exchange.positions(), resting, adopted)
     return Recovered(
         adopted=tuple(adopted), foreign=tuple(foreign), differences=tuple(differences)
     )
@@ -95,25 +102,15 @@ async def _rebuild(
                     intent.client_order_id, OrderState.REJECTED, clock.market_ms()
                 )
         slots.append(slot)
-    life = Life(trade, rules=None)
+    life = Life(_blank(trade), rules=None)
     life.slots = {slot.client_order_id: slot for slot in slots}
-    for kept in await store.fills.by_trade(trade.trade_id):
-        fill = kept.fill
-        owner = life.slot_of(fill)
-        if owner is not None:
-            owner.add_fill(fill.quantity)
-    for fill in await exchange.fills(trade.symbol, trade.created_ms):
-        if not await store.fills.add(fill, trade.trade_id):
-            continue
-        life.trade = after_fill(life.trade, fill)
-        owner = life.slot_of(fill)
-        if owner is not None:
-            owner.add_fill(fill.quantity)
-        if fill.side is not trade.side and owner is not None:
-            life.last_exit_by = owner.client_order_id
+    await _replay(life, exchange, store)
     # An order whose fills could not be told apart must not hold the trade's end up.
     for slot in slots:
         slot.reported_filled = min(slot.reported_filled, slot.filled)
+    if life.trade.state is TradeState.EXITING:
+        # Whoever wanted it closed still does.
+        life.exit_reason = life.trade.exit_reason
     if life.open and life.trade.state in (TradeState.PLANNED, TradeState.ENTERING):
         life.set_state(TradeState.OPEN)
     resting = [slot for slot in life.live(Purpose.STOP) if slot.protects]
@@ -126,32 +123,114 @@ async def _rebuild(
     return life
 
 
-def _difference(trade: Trade, held: Position | None) -> str | None:
-    ours = trade.quantity * trade.side.sign
-    theirs = held.quantity if held is not None else 0
+def _blank(trade: Trade) -> Trade:
+    """The trade before its first fill: what became of it is worked out from its fills anew.
+
+    A fill may have been kept and the trade's own row not: the rows of fills are the truth.
+    """
+    return msgspec.structs.replace(
+        trade,
+        quantity=ZERO,
+        cost_basis=ZERO,
+        entered_quantity=ZERO,
+        entered_notional=ZERO,
+        exited_quantity=ZERO,
+        exited_notional=ZERO,
+        realised_pnl=ZERO,
+        fees=ZERO,
+        funding=ZERO,
+        opened_ms=None,
+    )
+
+
+async def _replay(life: Life, exchange: ExchangePort, store: Store) -> None:
+    """Count a trade's fills anew, those missed meanwhile among them, and its funding."""
+    trade = life.trade = _blank(life.trade)
+    kept = {
+        row.fill.exchange_trade_id: row.fill
+        for row in await store.fills.by_trade(trade.trade_id)
+    }
+    read = await exchange.fills(trade.symbol, trade.created_ms - FILLS_SLACK_MS)
+    missed = [fill for fill in read if fill.exchange_trade_id not in kept]
+    for slot in life.slots.values():
+        slot.filled = ZERO
+    everything = sorted(
+        [*kept.values(), *missed], key=lambda f: (f.time_ms, f.exchange_trade_id)
+    )
+    for fill in everything:
+        owner = life.slot_of(fill)
+        entering = fill.side is trade.side
+        # Somebody else's: it opens what no order of ours asked for, or closes more than ours.
+        foreign = owner is None if entering else fill.quantity > life.trade.quantity
+        if fill.exchange_trade_id not in kept:
+            new = await store.fills.add(fill, "" if foreign else trade.trade_id)
+            if foreign or not new:
+                continue
+        elif foreign:
+            log.error("a kept fill does not fit", trade=trade.trade_id, fill=str(fill))
+            continue
+        life.trade = after_fill(life.trade, fill)
+        if owner is not None:
+            owner.add_fill(fill.quantity)
+        if not entering:
+            life.last_exit_by = owner.client_order_id if owner is not None else ""
+    for paid in await store.funding.by_trade(trade.trade_id):
+        life.trade = after_funding(life.trade, paid.income.amount)
+
+
+async def _difference(life: Life, exchange: ExchangePort, store: Store) -> str | None:
+    """Where our trade and the exchange's position differ, in words; None where they agree."""
+    theirs = await _held(exchange, life.trade)
+    if theirs != _ours(life.trade):
+        # It may have moved between two reads; what moved it can be read now.
+        await _replay(life, exchange, store)
+        theirs = await _held(exchange, life.trade)
+    ours = _ours(life.trade)
     if ours == theirs:
         return None
-    return f"{trade.symbol}: our trade holds {ours}, the exchange says {theirs}"
+    return f"{life.trade.symbol}: our trade holds {ours}, the exchange says {theirs}"
+
+
+def _ours(trade: Trade) -> Decimal:
+    return trade.quantity * trade.side.sign
+
+
+async def _held(exchange: ExchangePort, trade: Trade) -> Decimal:
+    """The signed position that the exchange has in a trade's symbol."""
+    positions = await exchange.positions()
+    return sum((p.quantity for p in positions if p.symbol == trade.symbol), ZERO)
+
+
+def _closed_outside(trade: Trade, now_ms: int) -> Trade:
+    return msgspec.structs.replace(
+        trade,
+        state=TradeState.CLOSED,
+        exit_reason=ExitReason.OUTSIDE,
+        quantity=ZERO,
+        cost_basis=ZERO,
+        closed_ms=now_ms,
+    )
 
 
 async def _sweep_orphans(
     exchange: ExchangePort,
     resting: Sequence[OrderReport],
-    adopted: Sequence[str],
+    lives: Sequence[Life],
     differences: list[str],
 ) -> None:
     """Cancel orders of ours that belong to no trade any more."""
+    known = {name for life in lives for name in life.slots}
     for report in resting:
-        if report.symbol in adopted or purpose_of(report.client_order_id) is None:
+        if report.client_order_id in known or purpose_of(report.client_order_id) is None:
             continue
         differences.append(f"{report.symbol}: swept our orphan {report.client_order_id}")
         await exchange.cancel(report.symbol, report.client_order_id, report.book)
 
 
 def _foreign(
-    positions: dict[str, Position], resting: Sequence[OrderReport], adopted: Sequence[str]
+    positions: Sequence[Position], resting: Sequence[OrderReport], adopted: Sequence[str]
 ) -> list[str]:
     """Symbols with a position no trade of ours explains, or an order without our prefix."""
-    symbols = {symbol for symbol in positions if symbol not in adopted}
+    symbols = {held.symbol for held in positions if held.symbol not in adopted}
     symbols |= {r.symbol for r in resting if purpose_of(r.client_order_id) is None}
     return sorted(symbols)

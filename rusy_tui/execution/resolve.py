@@ -16,11 +16,23 @@ DEFAULT_RECV_WINDOW_MS = 5000
 
 
 class Resolver:
-    """Asks for an order until it is found or proven absent; never sends it again."""
+    """Asks for an order until it is found or proven absent; never sends it again.
 
-    def __init__(self, exchange: ExchangePort, clock: Clock) -> None:
+    Args:
+        exchange: that is asked.
+        clock: whose wall time the window is waited for in.
+        recv_window_ms: of orders that name none of their own.
+    """
+
+    def __init__(
+        self,
+        exchange: ExchangePort,
+        clock: Clock,
+        recv_window_ms: int = DEFAULT_RECV_WINDOW_MS,
+    ) -> None:
         self._exchange = exchange
         self._clock = clock
+        self._recv_window_ms = recv_window_ms
 
     async def resolve(self, intent: OrderIntent) -> OrderReport | None:
         """The exchange's word on an order, however long that takes; None when absent.
@@ -30,10 +42,12 @@ class Resolver:
         is of it. The last holds by itself for an order whose number was never seen; fills of
         the symbol are read right after by the caller either way.
         """
-        window_ms = intent.recv_window_ms or DEFAULT_RECV_WINDOW_MS
+        window_ms = intent.recv_window_ms or self._recv_window_ms
         # Market time may run faster than the wall; the window counts in wall milliseconds.
         deadline_s = self._clock.monotonic_s() + window_ms / 1000
         while True:
+            # What was read before the window's end proves nothing, however late it comes.
+            over = self._clock.monotonic_s() > deadline_s
             try:
                 found = await self._find(intent)
             except (ExchangeError, UnreachableError) as error:
@@ -41,7 +55,7 @@ class Resolver:
             else:
                 if found is not None:
                     return found
-                if self._clock.monotonic_s() > deadline_s:
+                if over:
                     return None
             await self._clock.sleep(ASK_EVERY_S)
 
