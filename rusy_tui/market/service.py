@@ -24,8 +24,10 @@ log = structlog.get_logger("market")
 ROWS_A_CALL = 499
 # How long after a bar's end its closing event may take before REST is asked, wall seconds.
 CLOSE_GRACE_S = 2.0
-# A candle that the exchange has not closed yet is asked for again after this, wall seconds.
+# A candle that the exchange has not closed yet is asked for again after this, wall seconds,
+# and this often before it waits for the next close.
 RETRY_S = 1.0
+RETRIES = 10
 
 Progress = Callable[[str], None]
 
@@ -72,7 +74,9 @@ class MarketService:
                 from_ms = until_ms - bars * interval.ms
                 gaps = await self._candles.missing(symbol, interval, from_ms, until_ms)
                 for gap_from_ms, gap_until_ms in gaps:
-                    await self._fetch(symbol, interval, gap_from_ms, gap_until_ms)
+                    await self._fetch(
+                        symbol, interval, gap_from_ms, gap_until_ms, announce=False
+                    )
                 last = await self._candles.last_open_ms(symbol, interval)
                 if last is not None:
                     self._last[symbol, interval] = last
@@ -80,7 +84,9 @@ class MarketService:
     async def window(self, symbol: str, interval: Interval, until_ms: int) -> Bars:
         """The warm-up window of bars that had closed by an instant, ascending."""
         bars = self._warmup[interval]
-        return await self._candles.window(symbol, interval, until_ms, bars)
+        # The store counts by open time; one that opened before may close after.
+        last_open_ms = until_ms - interval.ms
+        return await self._candles.window(symbol, interval, last_open_ms + 1, bars)
 
     async def closed(self) -> AsyncIterator[Candle]:
         """Every closed bar, once, in order within its symbol and interval, for ever."""
@@ -108,7 +114,7 @@ class MarketService:
             if isinstance(step, Known):
                 return
             if isinstance(step, Next):
-                await self._accept([candle], source="stream")
+                await self._accept([candle], source="stream", announce=True)
 
     async def await_bar(self, symbol: str, interval: Interval, open_ms: int) -> bool:
         """Wait until a bar is stored, asking REST when its closing event stays away.
@@ -128,14 +134,17 @@ class MarketService:
 
     async def catch_up(self, symbol: str, interval: Interval) -> None:
         """Fetch whatever has closed since the last bar taken."""
-        last = self._last.get((symbol, interval))
-        if last is None:
-            return
-        until_ms = interval.floor(self._exchange.exchange_ms())
         async with self._lanes[symbol, interval]:
-            last = self._last[symbol, interval]
-            if last + interval.ms < until_ms:
-                await self._repair(symbol, interval, Missing(last + interval.ms, until_ms))
+            if self._is_behind(symbol, interval):
+                from_ms = self._last[symbol, interval] + interval.ms
+                until_ms = interval.floor(self._exchange.exchange_ms())
+                await self._repair(symbol, interval, Missing(from_ms, until_ms))
+
+    def _is_behind(self, symbol: str, interval: Interval) -> bool:
+        """Whether a bar has closed after the last one taken."""
+        last = self._last.get((symbol, interval))
+        until_ms = interval.floor(self._exchange.exchange_ms())
+        return last is not None and last + interval.ms < until_ms
 
     async def watch_closes(self) -> None:
         """Ask REST for each bar whose closing event is late; runs for ever.
@@ -147,32 +156,42 @@ class MarketService:
             next_ms = Interval.M15.floor(now_ms) + Interval.M15.ms
             await self._clock.sleep_until_market(next_ms)
             await self._clock.sleep(CLOSE_GRACE_S)
-            for symbol, interval in self._lanes:
-                await self.catch_up(symbol, interval)
+            for _ in range(RETRIES):
+                behind = [lane for lane in self._lanes if self._is_behind(*lane)]
+                for symbol, interval in behind:
+                    await self.catch_up(symbol, interval)
+                if not any(self._is_behind(*lane) for lane in behind):
+                    break
+                await self._clock.sleep(RETRY_S)
 
     async def _repair(self, symbol: str, interval: Interval, gap: Missing) -> None:
         try:
-            await self._fetch(symbol, interval, gap.from_ms, gap.until_ms)
+            await self._fetch(symbol, interval, gap.from_ms, gap.until_ms, announce=True)
         except (ExchangeError, UnreachableError) as error:
             # The gap stays open: the next close, or watch_closes, finds and asks for it again.
             log.warning("gap not filled", symbol=symbol, why=str(error))
 
     async def _fetch(
-        self, symbol: str, interval: Interval, from_ms: int, until_ms: int
+        self, symbol: str, interval: Interval, from_ms: int, until_ms: int, *, announce: bool
     ) -> None:
+        """Fetch bars into the row; live ones stop at a hole, which is asked for again."""
         start_ms = from_ms
         while start_ms < until_ms:
             page = await self._exchange.candles(
                 symbol, interval, start_ms, until_ms - interval.ms, ROWS_A_CALL
             )
             rows = [c for c in page if c.closed and start_ms <= c.open_time_ms < until_ms]
-            if not rows:
+            row = _unbroken(rows, start_ms) if announce else rows
+            if not row or not await self._accept(row, source="rest", announce=announce):
                 return
-            await self._accept(rows, source="rest")
-            start_ms = rows[-1].open_time_ms + interval.ms
+            start_ms = row[-1].open_time_ms + interval.ms
 
-    async def _accept(self, candles: Sequence[Candle], *, source: str) -> None:
-        """Validate, store, and pass on; a candle that breaks a rule ends the row there."""
+    async def _accept(self, candles: Sequence[Candle], *, source: str, announce: bool) -> bool:
+        """Validate, store, and pass on; a candle that breaks a rule ends the row there.
+
+        Returns:
+            Whether all of them were sound.
+        """
         sound: list[Candle] = []
         for candle in map(absent_made_nan, candles):
             fault = fault_of(candle)
@@ -182,14 +201,13 @@ class MarketService:
                 break
             sound.append(candle)
         if not sound:
-            return
+            return False
         await self._candles.store(sound, source)
-        live = (sound[0].symbol, sound[0].interval) in self._last
-        for candle in sound:
+        for candle in sound if announce else []:
             self._last[candle.symbol, candle.interval] = candle.open_time_ms
-            if live:
-                self._closed.put_nowait(candle)
+            self._closed.put_nowait(candle)
         self._wake(sound[-1])
+        return len(sound) == len(candles)
 
     def _wake(self, candle: Candle) -> None:
         still: list[tuple[str, Interval, int, asyncio.Future[None]]] = []
@@ -201,3 +219,13 @@ class MarketService:
             elif not arrived.done():
                 still.append((symbol, interval, open_ms, arrived))
         self._waiters = still
+
+
+def _unbroken(candles: Sequence[Candle], from_ms: int) -> list[Candle]:
+    """Those that follow each other without a hole from an open time on."""
+    row: list[Candle] = []
+    for candle in candles:
+        if candle.open_time_ms != from_ms + len(row) * candle.interval.ms:
+            break
+        row.append(candle)
+    return row
