@@ -75,7 +75,10 @@ class AccountLock:
             AccountHeldError: another engine has it; the text names it.
             StorageError: the folder can't be used.
         """
-        paths.private_folder(folder)
+        try:
+            paths.private_folder(folder)
+        except StorageError as error:
+            raise StorageError(f"{error}; RUSY_HOME can name another place") from error
         path = folder / f"{holder.account}.lock"
         file = _opened(path)
         for _ in range(_TRIES):
