@@ -220,7 +220,7 @@ def _show(connect: "Connect", restart: "Connect | None", title: str) -> "Exit":
     from rusy_tui.console.app import Console
 
     # A console that broke says so itself, and its engine goes on.
-    return Console(connect, title, restart=restart).run() or "detach"
+    return Console(connect, title, restart=restart).run(mouse=False) or "detach"
 
 
 def _need_terminal(instead: str) -> None:

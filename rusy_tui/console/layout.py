@@ -105,7 +105,9 @@ def _right_stack(places: Places, area: Region, demand: Demand) -> None:
     else:
         put("ensemble", ensemble + (1 if room > 20 else 0))
     if demand.waiting:
-        put("waiting", min(1 + demand.waiting, max(0, room - 3)))
+        # A title without a row under it says nothing: two rows are left for the orders.
+        rows = min(1 + demand.waiting, max(0, room - 2))
+        put("waiting", rows if rows > 1 else 0)
     pairs = 1 + demand.pairs
     if demand.pairs and room >= pairs + 2 + max(1, demand.orders):
         put("pairs", pairs + (1 if room > pairs + 8 else 0))
