@@ -87,13 +87,26 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-replay done-busy
+.PHONY: done-demo done-kill done-bad-input done-replay done-busy
+
+CAPTURES ?= .cache/walk
 
 REPLAY = $(BIN)/rusy demo --headless --mode auto --speed max --summary - \
 	--replay $(RUSY_RECORDINGS)/klines/BTCUSDT-15m.parquet \
 	--from 2025-05-01 --until 2025-05-08
 TWICE = $(REPLAY) $(1) >.venv/first.json && $(REPLAY) $(1) >.venv/second.json \
 	&& cmp .venv/first.json .venv/second.json && cat .venv/first.json
+
+done-demo: .venv/.stamp-dev ## a newcomer's walk in tmux, judged by the exchange's books (CAPTURES=DIR)
+	@rm -rf $(CAPTURES)
+	@REQUIRE=all RUSY_CAPTURES=$(abspath $(CAPTURES)) \
+		$(PYTEST) -q tests/system/test_walk.py $(ARGS) && cat $(CAPTURES)/figures.json
+
+done-kill: .venv/.stamp-dev ## kill -9 of engines and consoles with a position open
+	@REQUIRE=all $(PYTEST) -v tests/system/test_killing.py $(ARGS)
+
+done-bad-input: .venv/.stamp-dev ## bad input of every kind: message and exit code
+	@$(PYTEST) -v tests/system/test_bad_input.py $(ARGS)
 
 done-replay: .venv/.stamp-run ## a recorded week twice, compared byte for byte (DATA=DIR)
 	@$(NEEDS_DATA)
