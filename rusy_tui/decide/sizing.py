@@ -29,6 +29,7 @@ def size_for_risk(
     equity_usd: Decimal,
     risk_percent: Decimal,
     entry: Decimal,
+    dearest: Decimal,
     stop: Decimal,
     fees: FeeRates,
     notional_caps_usd: dict[str, Decimal],
@@ -39,7 +40,8 @@ def size_for_risk(
     Args:
         equity_usd: of the account, USDT.
         risk_percent: of equity that may be lost, costs included.
-        entry: worst entry price.
+        entry: worst entry price, which risks most.
+        dearest: entry price that makes the largest notional.
         stop: trigger price of the stop.
         fees: fractions of notional.
         notional_caps_usd: what notional is still allowed, by the rule's name.
@@ -49,8 +51,8 @@ def size_for_risk(
     wanted = risk_usd / loss_per_unit(entry, stop, fees)
     quantity, reduced_by = wanted, ""
     for rule, cap_usd in notional_caps_usd.items():
-        if quantity * entry > cap_usd:
-            quantity, reduced_by = max(cap_usd, ZERO) / entry, rule
+        if quantity * dearest > cap_usd:
+            quantity, reduced_by = max(cap_usd, ZERO) / dearest, rule
     # A market exit must be able to close it in one piece, so both step rules hold.
     fitted = instrument.quantity_down(instrument.quantity_down(quantity, market=True))
     return Size(quantity=fitted, wanted=wanted, reduced_by=reduced_by)

@@ -97,10 +97,13 @@ def work_out(
     target = _toward(instrument, near + _times(atr, strategy.target_atr) * side.sign, side)
     total_limit = exposure_limit_usd(holdings.equity_usd, limits)
     symbol_limit = symbol_limit_usd(holdings.equity_usd, limits)
+    # The worst price risks most; a short's first price is the one that weighs most.
+    dearest = max(near, worst)
     size = size_for_risk(
         equity_usd=holdings.equity_usd,
         risk_percent=limits.risk_per_trade_percent,
         entry=worst,
+        dearest=dearest,
         stop=stop,
         fees=fees,
         notional_caps_usd={
@@ -109,7 +112,7 @@ def work_out(
         },
         instrument=instrument,
     )
-    broken = instrument.violation(size.quantity, worst, reduce_only=False)
+    broken = instrument.violation(size.quantity, min(near, worst), reduce_only=False)
     if broken is not None:
         return NoPlan(rule="exchange filters", figures=broken)
     quantity = size.quantity
@@ -122,7 +125,7 @@ def work_out(
         symbol=prediction.symbol,
         side=side,
         quantity=quantity,
-        entry=worst,
+        entry=dearest,
         stop=stop,
         liquidation=liquidation,
         risk_usd=risk_usd,
@@ -155,7 +158,7 @@ def work_out(
         stop_price=stop,
         targets=(PlannedTarget(quantity=quantity, price=target),),
         quantity=quantity,
-        notional_usd=quantity * worst,
+        notional_usd=quantity * dearest,
         leverage=limits.leverage,
         risk_usd=risk_usd,
         risk_percent=risk_usd / holdings.equity_usd * HUNDRED,
@@ -164,7 +167,7 @@ def work_out(
         expected_cost_bps=cost_usd / (quantity * near) * _BPS,
         liquidation_price=liquidation,
         atr=atr,
-        exposure_after_usd=holdings.notional_usd() + quantity * worst,
+        exposure_after_usd=holdings.notional_usd() + quantity * dearest,
         exposure_limit_usd=total_limit,
         premise_ends_ms=decided_ms + bar_ms,
         time_exit_ms=decided_ms + strategy.hold_bars * bar_ms,

@@ -205,6 +205,8 @@ def _charts_after(
     key = chart_key(event.symbol, event.interval)
     chart = charts.get(key) or Chart(symbol=event.symbol, interval=event.interval)
     if isinstance(event, CandleMoved):
+        if chart.bars and event.bar.open_time_ms <= chart.bars[-1].open_time_ms:
+            return charts  # a late or repeated event of a bar that has closed
         return {**charts, key: msgspec.structs.replace(chart, forming=event.bar)}
     bars = tuple(bar for bar in chart.bars if bar.open_time_ms < event.bar.open_time_ms)
     forming = chart.forming

@@ -38,11 +38,14 @@ def after_fill(trade: Trade, fill: Fill) -> Trade:
             f"the {trade.quantity} that is open"
         )
     pnl = exit_pnl(trade, fill)
+    left = trade.quantity - fill.quantity
+    basis = trade.cost_basis - (notional - trade.side.sign * pnl)
     return msgspec.structs.replace(
         trade,
         fees=fees,
-        quantity=trade.quantity - fill.quantity,
-        cost_basis=trade.cost_basis - (notional - trade.side.sign * pnl),
+        quantity=left,
+        # Digits beyond the eighth of an odd price may be left; nothing is open that has them.
+        cost_basis=basis if left else ZERO,
         exited_quantity=trade.exited_quantity + fill.quantity,
         exited_notional=trade.exited_notional + notional,
         realised_pnl=trade.realised_pnl + pnl,
