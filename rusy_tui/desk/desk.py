@@ -71,6 +71,7 @@ class Desk:
         self._limits = limits
         self.mode = mode
         self._known: dict[int, Proposal] = {}
+        self._entering: dict[int, Proposal] = {}
 
     @property
     def pending(self) -> tuple[Proposal, ...]:
@@ -78,7 +79,11 @@ class Desk:
         return tuple(p for p in self._known.values() if p.state is ProposalState.PENDING)
 
     def pending_holdings(self, besides: str | None = None) -> tuple[Holding, ...]:
-        """What the pending proposals would hold, all but those of one symbol."""
+        """What the pending proposals would hold, all but those of one symbol.
+
+        One that was just approved counts until its trade has begun, in its own symbol too.
+        """
+        counted = [p for p in self.pending if p.plan.symbol != besides]
         return tuple(
             Holding(
                 symbol=p.plan.symbol,
@@ -87,8 +92,7 @@ class Desk:
                 risk_usd=p.plan.risk_usd,
                 pending=True,
             )
-            for p in self.pending
-            if p.plan.symbol != besides
+            for p in (*self._entering.values(), *counted)
         )
 
     async def propose(self, plan: Plan) -> Proposal:
@@ -131,7 +135,19 @@ class Desk:
         if proposal is None:
             return Reply(command_id, False, "unknown", f"no proposal {proposal_id}")
         judgement = self._judge(proposal, revision)
-        # Decided before anything is awaited: a second approval finds it taken.
+        # Noted before anything is awaited: a second approval finds it taken, and one of
+        # another symbol finds what this one will hold.
+        if isinstance(judgement, Accepted):
+            self._entering[proposal_id] = proposal
+        try:
+            return await self._answer(proposal, judgement, command_id, revision, who)
+        finally:
+            self._entering.pop(proposal_id, None)
+
+    async def _answer(
+        self, proposal: Proposal, judgement: Judgement, command_id: str, revision: str, who: str
+    ) -> Reply:
+        """Do what an approval's judgement says, keep it, and reply."""
         decided = proposal
         if isinstance(judgement, Accepted):
             decided = await self._decide(proposal, ProposalState.APPROVED, "", who)
@@ -140,12 +156,13 @@ class Desk:
         answer, message = _words(judgement)
         await self._journal.append(
             "approval",
-            str(proposal_id),
+            str(proposal.proposal_id),
             {"who": who, "revision": revision, "answer": answer, "message": message},
             self._clock.market_ms(),
         )
         if not isinstance(judgement, Accepted):
-            return Reply(command_id, False, answer, f"proposal {proposal_id}: {message}")
+            name = f"proposal {proposal.proposal_id}"
+            return Reply(command_id, False, answer, f"{name}: {message}")
         trade_id = await self._enter(decided)
         return Reply(command_id, True, "accepted", f"trade {trade_id} is entering")
 
@@ -195,6 +212,9 @@ class Desk:
     async def _decide(
         self, proposal: Proposal, state: ProposalState, reason: str, who: str
     ) -> Proposal:
+        known = self._known.get(proposal.proposal_id, proposal)
+        if known.state is not ProposalState.PENDING:
+            return known  # decided while others were being written: the first one holds
         decided = msgspec.structs.replace(
             proposal,
             state=state,
