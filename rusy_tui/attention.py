@@ -13,6 +13,8 @@ log = structlog.get_logger("engine")
 # How long the demo stays at real time after a fill, wall seconds.
 AFTER_FILL_S = 20.0
 DECIDING_SPEED = 1.0
+# An owner that did not answer is asked again after this, wall seconds.
+RETRY_S = 1.0
 
 
 class Attention:
@@ -75,23 +77,26 @@ class Attention:
             return
         while True:
             self._changed.clear()
-            await self._set(self._control, self.needed())
+            kept = await self._set(self._control, self.needed())
             left_s = self._until_s - self._clock.monotonic_s()
+            wait_s = RETRY_S if not kept else left_s if left_s > 0 else 3600
             try:
-                await self._clock.within(left_s if left_s > 0 else 3600, self._changed.wait())
+                await self._clock.within(wait_s, self._changed.wait())
             except TimeoutError:
                 continue
 
-    async def _set(self, control: PaceControl, deciding: bool) -> None:
+    async def _set(self, control: PaceControl, deciding: bool) -> bool:
+        """Whether the pace is as it should be."""
         if deciding == self._deciding:
-            return
+            return True
         try:
             pace = await control.set_speed(
                 min(DECIDING_SPEED, self._speed) if deciding else self._speed
             )
         except UnreachableError as error:
-            # The market goes on at its old pace, and the next change asks again.
+            # The market goes on at its old pace meanwhile.
             log.warning("pace not set", why=str(error))
-            return
+            return False
         self._deciding = deciding
         self._told(pace, deciding)
+        return True
