@@ -158,11 +158,7 @@ class AccountKeeper:
             log.warning("funding not read", why=str(error))
             return
         for entry in entries:
-            if entry.kind != "funding_fee":
-                continue
-            trade_id = self._executor.trade_id_of(entry.symbol) or ""
-            if await self._store.funding.add(entry, trade_id):
-                self._executor.on_funding(entry.symbol, entry.amount)
+            if entry.kind == "funding_fee" and await self._executor.on_funding(entry):
                 self._say(f"{entry.symbol} funding {entry.amount:+.4f} USDT", "info")
 
     async def begin_day(self) -> None:

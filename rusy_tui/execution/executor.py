@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from rusy_tui.decide.holdings import Holding
+from rusy_tui.domain.account import Income
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import (
     Defect,
@@ -39,6 +40,7 @@ from rusy_tui.domain.settings import StrategySettings
 from rusy_tui.domain.trade import ExitReason, Trade, TradeState
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.ids import Ids, purpose_of
+from rusy_tui.execution.ledger import after_funding
 from rusy_tui.execution.life import EntryRules, Life
 from rusy_tui.execution.messages import (
     Absent,
@@ -210,9 +212,23 @@ class Executor:
                 if slot.live and slot.answered and slot.client_order_id not in open_orders:
                     self._start_asking(slot.intent, self._inboxes[symbol])
 
-    def on_funding(self, symbol: str, amount: Decimal) -> None:
-        """Take a funding payment that is kept already."""
-        self._tell(symbol, FundingPaid(amount))
+    async def on_funding(self, paid: Income) -> bool:
+        """Keep a funding payment, and count it to the trade that was open when it was made.
+
+        That one may have ended since: the ledger is read a while after the payment.
+
+        Returns:
+            Whether it is new.
+        """
+        held = await self._store.trades.held(paid.symbol, paid.time_ms)
+        trade_id = held.trade_id if held is not None else ""
+        if not await self._store.funding.add(paid, trade_id):
+            return False
+        if trade_id and trade_id == self.trade_id_of(paid.symbol):
+            self._tell(paid.symbol, FundingPaid(paid.amount))
+        elif trade_id:
+            await self._count_late(trade_id, paid.amount)
+        return True
 
     def trade_id_of(self, symbol: str) -> str | None:
         """The trade that has a symbol now."""
@@ -254,7 +270,16 @@ class Executor:
             for action in actions:
                 await self._do(action, symbol, inbox)
             if life.done:
+                await self._take_last_news(life, inbox)
                 return
+
+    async def _take_last_news(self, life: Life, inbox: asyncio.Queue[Message]) -> None:
+        """Keep what had come when a trade ended: the fill that ends it overtakes its report."""
+        while not inbox.empty():
+            message = inbox.get_nowait()
+            await self._kept(self._record(life, message))
+            if isinstance(message, FundingPaid):
+                await self._count_late(life.trade.trade_id, message.amount)
 
     def _now(self, symbol: str) -> Now:
         return Now(
@@ -405,6 +430,14 @@ class Executor:
         """Keep what is told of an order of ours after its trade has ended."""
         now_ms = self._clock.market_ms()
         await self._kept(keep_report(self._store, report.client_order_id, report, now_ms))
+
+    async def _count_late(self, trade_id: str, funding: Decimal) -> None:
+        """Count a funding payment to a trade that has ended."""
+        ended = await self._store.trades.get(trade_id)
+        if ended is not None:
+            counted = after_funding(ended, funding)
+            await self._kept(self._store.trades.update(counted))
+            self._wiring.changed(counted)
 
     async def _wake(
         self, due: Coroutine[Any, Any, None], inbox: asyncio.Queue[Message]

@@ -34,6 +34,17 @@ class Trades:
         )
         return _TABLE.read(row) if row else None
 
+    async def held(self, symbol: str, at_ms: int) -> Trade | None:
+        """The trade that had a position in a symbol at a market time, ms; None without one."""
+        row = await self._database.row(
+            f"{_TABLE.select} AND symbol = $3 AND opened_at <= $4 "
+            "AND (closed_at IS NULL OR closed_at >= $4) ORDER BY opened_at DESC LIMIT 1",
+            *self._key,
+            symbol,
+            at_ms,
+        )
+        return _TABLE.read(row) if row else None
+
     async def running(self) -> list[Trade]:
         """Those that are neither closed nor failed, oldest first."""
         rows = await self._database.rows(
