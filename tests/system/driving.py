@@ -320,20 +320,14 @@ class Terminal:
         self._tmux = ("tmux", "-S", str(Path(self._folder.name, "s")), "-f", str(settings))
         # tmux hands on its own environment: a server of our own has none of the operator's.
         environ = {k: v for k, v in home.environ.items() if k not in ("TMUX", "TMUX_PANE")}
-        environ |= {"LC_ALL": "C.UTF-8"}
+        self._ended = Path(self._folder.name, "ended")
+        environ |= {"LC_ALL": "C.UTF-8", "ENDED": str(self._ended)}
+        # tmux at times overlooks the end of its program, so a shell writes it down.
+        shell = ("sh", "-c", '"$@"; echo $? >"$ENDED.new"; mv "$ENDED.new" "$ENDED"', "sh")
         self.started_s = time.monotonic()
+        size = ("-x", "120", "-y", "40")
         subprocess.run(
-            [
-                *self._tmux,
-                "new-session",
-                "-d",
-                "-x",
-                "120",
-                "-y",
-                "40",
-                *home.program,
-                *arguments,
-            ],
+            [*self._tmux, "new-session", "-d", *size, *shell, *home.program, *arguments],
             env=environ,
             cwd=home.work,
             check=True,
@@ -370,15 +364,14 @@ class Terminal:
     @property
     def pid(self) -> int:
         """The program in the terminal."""
-        return int(self._run("display-message", "-p", "#{pane_pid}"))
+        shell = psutil.Process(int(self._run("display-message", "-p", "#{pane_pid}")))
+        (program,) = shell.children()
+        return program.pid
 
     @property
     def exit_code(self) -> int | None:
         """How the program ended; None while it runs."""
-        dead, code = self._run(
-            "display-message", "-p", "#{pane_dead} #{pane_dead_status}"
-        ).split(" ", 1)
-        return int(code) if dead == "1" and code.strip() else None
+        return int(self._ended.read_text()) if self._ended.exists() else None
 
     def ended(self, within_s: float) -> int:
         """The program's exit code, once it has ended."""

@@ -1,6 +1,7 @@
 """A newcomer's first minutes: the demo in a terminal, judged by the exchange's own books."""
 
 import json
+import math
 import os
 import re
 import time
@@ -22,8 +23,12 @@ _PRICE_SEEN_MS = 1000
 _ARMED_FOR_S = 0.3
 # What else the machine does must not decide: of so many starts the fastest counts.
 _STARTS = 3
+# Where others already use more than the machine has, so much longer may it take at most.
+_MOST_PATIENCE = 3.0
+_LOOKS = 4
+_MANY = 50
 
-_LIVE = re.compile(r"^ (?P<symbol>\w+) 15m +[\d,]+\.\d+ [▲▼]", re.MULTILINE)
+_HEADER = re.compile(r"^ (?P<symbol>\w+) 15m +[\d,]+\.\d+ [▲▼]", re.MULTILINE)
 _CLOSE = re.compile(r"([\d,]+\.\d+) ◂")
 _CANDLES = re.compile(r"[┃╿╽│╻╹]")
 _PROPOSAL = re.compile(r" PROPOSAL (\d+) ")
@@ -35,22 +40,24 @@ def _forming_close(screen: str) -> Decimal | None:
     return Decimal(found[1].replace(",", "")) if found else None
 
 
-def _is_live(screen: str) -> str | None:
-    """The pair shown, once the header has its price and the chart its candles."""
-    found = _LIVE.search(screen)
-    drawn = len(_CANDLES.findall(screen)) > 50 and _forming_close(screen) is not None
-    return found["symbol"] if found and drawn else None
+def _drawn(screen: str) -> tuple[str, Decimal] | None:
+    """The pair shown and its forming close, once header and chart have prices."""
+    found, close = _HEADER.search(screen), _forming_close(screen)
+    if found is None or close is None or len(_CANDLES.findall(screen)) < _MANY:
+        return None
+    return found["symbol"], close
 
 
-def _held_within(prices: dict[str, Any], from_ms: int, until_ms: int) -> set[Decimal]:
-    """The last prices that held at some moment of [from, until], wall time."""
-    held = set()
-    recent = prices["recent"]
-    for (_, seen_ms, price), following in zip(recent, [*recent[1:], None], strict=True):
-        ended_ms = until_ms if following is None else following[1]
-        if seen_ms <= until_ms and ended_ms >= from_ms:
-            held.add(Decimal(price))
-    return held
+def _live(terminal: Terminal) -> str:
+    """Wait until the chart is drawn and its last candle has moved; the pair shown."""
+    symbol, first = wait_for(lambda: _drawn(terminal.text()), 30.0, "candles")
+
+    def moved() -> bool:
+        shown = _drawn(terminal.text())
+        return shown is not None and shown[1] != first
+
+    wait_for(moved, 30.0, "live candles", or_say=terminal.text)
+    return symbol
 
 
 class _Look:
@@ -58,11 +65,24 @@ class _Look:
 
     def __init__(self, terminal: Terminal, exchange: Exchange, symbol: str) -> None:
         self.at_s = time.monotonic()
-        until_ms = round(time.time() * 1000)
+        self._at_ms = time.time() * 1000
         self.screen = terminal.text()
-        prices = exchange.state()["prices"][symbol]
         self.close = _forming_close(self.screen)
-        self.true = _held_within(prices, until_ms - _PRICE_SEEN_MS, round(time.time() * 1000))
+        self._recent = exchange.state()["prices"][symbol]["recent"]
+
+    @property
+    def age_ms(self) -> float:
+        """How long before the capture the shown close was the exchange's last price, wall time.
+
+        Infinite where it was none in all that the exchange remembers.
+        """
+        ends = [seen_ms for _, seen_ms, _ in self._recent[1:]] + [self._at_ms]
+        ages = [
+            max(0.0, self._at_ms - end_ms)
+            for (_, _, price), end_ms in zip(self._recent, ends, strict=True)
+            if Decimal(price) == self.close
+        ]
+        return min(ages, default=math.inf)
 
 
 def _approve(terminal: Terminal) -> None:
@@ -98,6 +118,11 @@ def _open_a_position(terminal: Terminal, exchange: Exchange) -> tuple[dict[str, 
     return account, entries
 
 
+def _patience() -> float:
+    """1 on a machine that is ours; more where others keep it busy."""
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), _MOST_PATIENCE)
+
+
 def _first_paint(terminal: Terminal) -> float:
     wait_for(lambda: terminal.text().strip() or None, 20.0, "the first paint", every_s=0.005)
     return time.monotonic() - terminal.started_s
@@ -115,22 +140,28 @@ def test_the_demo_from_first_paint_to_an_empty_account(
         (captures / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
         return value
 
+    patience = told("patience", _patience())
+
     # The start: painted, live, true.
     console = terminal("demo", *options)
     first_paint_s = told("first_paint_s", _first_paint(console))
     console.keep("first-paint")
-    symbol = wait_for(lambda: _is_live(console.text()), 30.0, "live candles")
+    symbol = _live(console)
     live_s = told("live_candles_s", time.monotonic() - console.started_s)
     console.keep("live")
     exchange = home.exchange()
-    first = _Look(console, exchange, symbol)
-    wait_for(lambda: time.monotonic() - first.at_s >= 2.0, 5.0, "two seconds")
-    second = _Look(console, exchange, symbol)
-    for each in (first, second):
+    looks = [_Look(console, exchange, symbol)]
+    # Prices have few steps: two may be equal by chance, three hardly.
+    while len(looks) < 2 or looks[-1].close == looks[-2].close:
+        assert len(looks) < _LOOKS, "the forming candle stands still"
+        last_s = looks[-1].at_s
+        wait_for(lambda: time.monotonic() - last_s >= 2.0, 5.0, "two seconds")  # noqa: B023
+        looks.append(_Look(console, exchange, symbol))
+    for each in looks:
         console.keep("price", each.screen)
-        assert each.close in each.true, f"{each.close} was no last price: {sorted(each.true)}"
-    assert first.close != second.close, "the forming candle moves"
-    figures["closes"] = [str(first.close), str(second.close)]
+        assert each.age_ms <= _PRICE_SEEN_MS, f"{each.close} is {each.age_ms:.0f} ms old"
+    figures["closes"] = [str(each.close) for each in looks]
+    figures["closes_age_ms"] = [round(each.age_ms) for each in looks]
 
     # A proposal comes, and is approved by keys.
     console.wait(_PROPOSAL.pattern, 90.0, "a proposal")
@@ -185,13 +216,13 @@ def test_the_demo_from_first_paint_to_an_empty_account(
     assert home.rusy("stop").returncode == 0
 
     for number in range(1, _STARTS):
-        if first_paint_s <= _FIRST_PAINT_S and live_s <= _LIVE_S:
+        if first_paint_s <= _FIRST_PAINT_S * patience and live_s <= _LIVE_S * patience:
             break
         paint_s, candles_s = _another_start(home.work / f"start-{number}", captures, options)
         first_paint_s = told("first_paint_s", min(first_paint_s, paint_s))
         live_s = told("live_candles_s", min(live_s, candles_s))
-    assert first_paint_s <= _FIRST_PAINT_S
-    assert live_s <= _LIVE_S
+    assert first_paint_s <= _FIRST_PAINT_S * patience
+    assert live_s <= _LIVE_S * patience
     assert proposal_s <= _PROPOSAL_S
 
 
@@ -204,7 +235,7 @@ def _another_start(
         console = Terminal(home, captures, "demo", *options)
         try:
             paint_s = _first_paint(console)
-            wait_for(lambda: _is_live(console.text()), 30.0, "live candles")
+            _live(console)
             return paint_s, time.monotonic() - console.started_s
         finally:
             console.close()
