@@ -70,7 +70,9 @@ class SystemClock:
         return await asyncio.to_thread(job)
 
     async def within(self, wall_s: float, awaitable: Awaitable[T]) -> T:
-        return await asyncio.wait_for(awaitable, wall_s)
+        # Not wait_for: that of Python 3.11 swallows a cancellation that comes with the result.
+        async with asyncio.timeout(wall_s):
+            return await awaitable
 
 
 class PacedClock(SystemClock):
@@ -157,7 +159,9 @@ class LockstepClock:
             return await self._loop.run_in_executor(self._threads, job)
 
     async def within(self, wall_s: float, awaitable: Awaitable[T]) -> T:
-        return await asyncio.wait_for(awaitable, wall_s)
+        # Not wait_for: that of Python 3.11 swallows a cancellation that comes with the result.
+        async with asyncio.timeout(wall_s):
+            return await awaitable
 
     def close(self) -> None:
         """End the worker thread."""
