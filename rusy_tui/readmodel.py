@@ -154,12 +154,20 @@ def account(book: AccountBook, holdings: Holdings, limits: RiskSettings) -> Acco
     return Account(
         equity=book.equity,
         wallet=book.wallet,
-        available=book.available,
+        available=book.wallet - _margin(book, limits.leverage),
         day_pnl=book.day_pnl,
         day_loss_left=max(day_loss_left_usd(holdings, limits), ZERO),
         day_loss_limit=day_loss_limit_usd(book.day_start_equity, limits),
         exposure=exposure,
         exposure_limit=exposure_limit_usd(book.equity, limits),
+    )
+
+
+def _margin(book: AccountBook, leverage: int) -> Decimal:
+    """What isolated positions have set aside of the wallet, at the leverage we set."""
+    return sum(
+        (abs(held.quantity) * held.entry_price / leverage for held in book.held.values()),
+        ZERO,
     )
 
 

@@ -11,12 +11,15 @@ from rusy_tui.console.arming import Arming, Refusal
 from rusy_tui.console.moment import Moment
 from rusy_tui.console.view import TOPICS, LogFilter, Notice, View
 from rusy_tui.domain.candle import Interval
-from rusy_tui.domain.events import Event, QuoteMoved, Snapshot, apply
+from rusy_tui.domain.clock import Pace
+from rusy_tui.domain.events import Event, PaceChanged, QuoteMoved, Snapshot, apply
 from rusy_tui.domain.modes import Mode
 from rusy_tui.domain.proposal import Proposal
 from rusy_tui.domain.state import State
 
 NOTICE_S = 8.0
+# Market times further apart than this were told by two machines' clocks.
+OTHER_CLOCK_MS = 120_000
 INTERVALS = (Interval.M15.value, Interval.H1.value)
 
 
@@ -37,6 +40,8 @@ class Watch:
         self.progress = ""
         self.lost = ""
         self._selected: int | None = None
+        self._former_pace: Pace | None = None
+        self._market_received: float | None = None
         self._quote_received: dict[str, float] = {}
         self._proposal_received: dict[int, float] = {}
 
@@ -46,12 +51,17 @@ class Watch:
         """Apply an event that was received now."""
         if isinstance(event, Snapshot):
             self.state = event.state
+            self._former_pace = None
+            self._market_received = now_s if event.state.market_ms else None
             self._quote_received = dict.fromkeys(event.state.quotes, now_s)
         elif self.state is None:
             return  # the link promises a snapshot first; without one there is no state
         else:
+            if isinstance(event, PaceChanged):
+                self._former_pace = self.state.pace
             self.state = apply(self.state, event)
             if isinstance(event, QuoteMoved):
+                self._market_received = now_s
                 self._quote_received[event.quote.symbol] = now_s
         if not self.symbol and self.state.symbols:
             self.symbol = self.state.symbols[0]
@@ -150,10 +160,24 @@ class Watch:
     # --- what panels see ----------------------------------------------------------------
 
     def market_ms(self, moment: Moment) -> int:
-        """Market time now: by the pace where there is one, else the wall's."""
-        if self.state is None or self.state.pace is None:
+        """Market time now: by the pace where there is one, else the wall's.
+
+        A new pace holds from its anchor on, which lies a little ahead; until then the former
+        one does. A console on another machine has another monotonic clock, which the pace
+        says nothing about: there the newest price's market time is counted on from.
+        """
+        state = self.state
+        if state is None or state.pace is None:
             return moment.wall_ms
-        return self.state.pace.market_ms(moment.monotonic_s)
+        pace, former = state.pace, self._former_pace
+        if former is not None and moment.monotonic_s < pace.monotonic_anchor_s:
+            pace = former
+        by_pace = pace.market_ms(moment.monotonic_s)
+        if self._market_received is None:
+            return by_pace
+        elapsed_s = moment.monotonic_s - self._market_received
+        by_price = state.market_ms + round(elapsed_s * state.pace.speed * 1000)
+        return by_pace if abs(by_pace - by_price) <= OTHER_CLOCK_MS else by_price
 
     def seconds_left(self, proposal: Proposal, moment: Moment) -> float:
         """Wall seconds the operator has: by the span since receipt, and by the premise.

@@ -28,7 +28,6 @@ class AccountBook:
     def __init__(self, asset: str) -> None:
         self.asset = asset
         self.wallet = ZERO
-        self.available = ZERO
         self.held: dict[str, Held] = {}
         self.marks: dict[str, MarkPrice] = {}
         self.tops: dict[str, BookTop] = {}
@@ -39,7 +38,6 @@ class AccountBook:
     def read(self, balance: Balance, positions: Iterable[Position]) -> None:
         """Take a whole reading of the account."""
         self.wallet = balance.wallet
-        self.available = balance.available
         self.held = {
             p.symbol: Held(quantity=p.quantity, entry_price=p.entry_price) for p in positions
         }

@@ -58,3 +58,16 @@ def socket_path(account: str) -> Path:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for its user alone.
+
+    ``mkdir(parents=True)`` would give the ones above the machine's default mode.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)

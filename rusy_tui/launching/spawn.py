@@ -10,6 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from rusy_tui.domain.errors import RusyError, StorageError
+from rusy_tui.launching import places
 from rusy_tui.launching.job import Job
 
 _LOG_LIMIT_BYTES = 4_000_000
@@ -91,7 +92,7 @@ def opened_log(path: Path) -> BinaryIO:
         StorageError: it can't be written.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        places.make_private(path.parent)
         if path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES:
             path.replace(path.with_suffix(".log.1"))
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
