@@ -127,6 +127,7 @@ class Engine:
                 halt=self._halt,
                 say=self._say_execution,
             ),
+            settings.exchange.recv_window_ms,
         )
         self._account = AccountKeeper(
             parts.exchange,
