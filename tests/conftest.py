@@ -1,11 +1,13 @@
 """Shared by all tests: what the machine must have, and one printed line for what it lacks."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests import machine
 
@@ -28,6 +30,17 @@ def recordings() -> Path:
         _lacking["recordings", reason] += 1
         pytest.skip(f"recordings: {reason}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _logging_left_as_found() -> Generator[None]:
+    """Where logs go is global: what a test sets up must not reach into the next."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def pytest_configure(config: pytest.Config) -> None:
