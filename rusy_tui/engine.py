@@ -12,7 +12,7 @@ differ.
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,10 @@ from rusy_tui.decide.risk import day_loss_limit_usd
 from rusy_tui.desk.desk import Desk
 from rusy_tui.desk.gates import Gates
 from rusy_tui.domain.account import OrderChanged, UserEvent
-from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock, Pace, PaceControl
 from rusy_tui.domain.commands import Command, Reply
+from rusy_tui.domain.errors import StorageError
 from rusy_tui.domain.events import CHART_BARS
 from rusy_tui.domain.market import (
     BookTop,
@@ -60,6 +61,7 @@ from rusy_tui.teller import Teller
 log = structlog.get_logger("engine")
 
 STALE, RECONCILING, STARTING, DAY_LOSS = "stale data", "reconciling", "starting", "day loss"
+DATABASE = "database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,6 @@ class Engine:
         self._clock = parts.clock
         self._exchange = parts.exchange
         self._intervals = tuple(Interval(name) for name in manifest.warmup_bars)
-        self._foreign: tuple[str, ...] = ()
         self._market_events: asyncio.Queue[MarketEvent] = asyncio.Queue()
         self._user_events: asyncio.Queue[UserEvent] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -229,7 +230,6 @@ class Engine:
     async def _reconcile(self) -> None:
         found = await recover(self._exchange, self._parts.store, self._executor, self._clock)
         await self._desk.recover()
-        self._foreign = found.foreign
         for difference in found.differences:
             self._say_execution(f"adopted what the exchange says: {difference}", "ask")
         for symbol in found.foreign:
@@ -294,7 +294,7 @@ class Engine:
                 case CandleUpdate(candle=candle):
                     self._teller.candle(candle)
                     if candle.closed:
-                        self._spawn(self._market.take(candle))
+                        self._spawn(self._with_database(self._market.take(candle)))
                 case BookTop():
                     self._account.book.see_top(event, self._clock.monotonic_s())
                     self._quote(event.symbol, event.event_ms)
@@ -311,22 +311,26 @@ class Engine:
                     self._teller.connected(market_stream=True)
                     for symbol in self._parts.symbols:
                         for interval in self._intervals:
-                            self._spawn(self._market.catch_up(symbol, interval))
+                            late = self._market.catch_up(symbol, interval)
+                            self._spawn(self._with_database(late))
 
     async def _on_closed_bars(self) -> None:
         async for candle in self._market.closed():
-            await self._account.begin_day()
-            self._check_day_loss()
-            window = await self._parts.store.candles.window(
-                candle.symbol, candle.interval, candle.close_time_ms, CHART_BARS
-            )
-            self._teller.bar(candle, window)
-            if candle.interval is Interval.M15:
-                await self._scoring.on_bar(candle)
-                async with self._decided:
-                    self._decided_ms[candle.symbol] = candle.open_time_ms
-                    self._decided.notify_all()
+            await self._with_database(self._on_closed_bar(candle))
             self._holdings_changed()
+
+    async def _on_closed_bar(self, candle: Candle) -> None:
+        await self._account.begin_day()
+        self._check_day_loss()
+        window = await self._parts.store.candles.window(
+            candle.symbol, candle.interval, candle.close_time_ms, CHART_BARS
+        )
+        self._teller.bar(candle, window)
+        if candle.interval is Interval.M15:
+            await self._scoring.on_bar(candle)
+            async with self._decided:
+                self._decided_ms[candle.symbol] = candle.open_time_ms
+                self._decided.notify_all()
 
     async def _on_user_events(self) -> None:
         while True:
@@ -335,13 +339,26 @@ class Engine:
                 self._teller.connected(user_stream=False)
                 now_ms = self._clock.market_ms()
                 self._gates.pause(RECONCILING, event.reason, "when read anew", now_ms)
-            await self._account.on_event(event)
+            await self._with_database(self._account.on_event(event))
             if isinstance(event, StreamRestored):
                 self._teller.connected(user_stream=True)
                 self._gates.end_pause(RECONCILING)
             if isinstance(event, OrderChanged) and event.fill is not None:
                 self._attention.fill()
             self._holdings_changed()
+
+    async def _with_database(self, work: Awaitable[None]) -> None:
+        """Do what needs the database; while it is away entries pause and the rest goes on."""
+        try:
+            await work
+        except StorageError as error:
+            self._teller.connected(database=False)
+            now_ms = self._clock.market_ms()
+            self._gates.pause(DATABASE, str(error), "when it answers again", now_ms)
+        else:
+            if any(gate.name == DATABASE for gate in self._gates.closed):
+                self._teller.connected(database=True)
+                self._gates.end_pause(DATABASE)
 
     async def _heartbeat(self) -> None:
         """Look at what time alone changes: the age of prices (promise P5)."""
@@ -371,7 +388,7 @@ class Engine:
             day_start_equity_usd=book.day_start_equity,
             day_pnl_usd=book.day_pnl,
             holdings=(*self._executor.holdings(), *pending),
-            foreign=self._foreign,
+            foreign=self._account.foreign(self._executor.lives),
         )
 
     def book(self, symbol: str) -> BookTop | None:

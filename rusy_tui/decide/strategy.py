@@ -34,6 +34,9 @@ from rusy_tui.domain.settings import RiskSettings, StrategySettings
 from rusy_tui.domain.signal import Prediction
 
 _BPS = Decimal(10_000)
+# A card is judged again when it is approved, against the equity of that moment. Sized to the
+# very limit, the fee of another trade's fill would be enough to refuse it.
+HEADROOM = Decimal("0.98")
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,14 +104,15 @@ def work_out(
     dearest = max(near, worst)
     size = size_for_risk(
         equity_usd=holdings.equity_usd,
-        risk_percent=limits.risk_per_trade_percent,
+        risk_percent=limits.risk_per_trade_percent * HEADROOM,
         entry=worst,
         dearest=dearest,
         stop=stop,
         fees=fees,
         notional_caps_usd={
-            "exposure": total_limit - holdings.notional_usd(),
-            "exposure in symbol": symbol_limit - holdings.notional_usd(prediction.symbol),
+            "exposure": total_limit * HEADROOM - holdings.notional_usd(),
+            "exposure in symbol": symbol_limit * HEADROOM
+            - holdings.notional_usd(prediction.symbol),
         },
         instrument=instrument,
     )

@@ -1,6 +1,6 @@
 """Keeps the account in step with the exchange: reads, events, funding, the UTC day."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
 
 import structlog
@@ -24,6 +24,7 @@ from rusy_tui.domain.order import OrderBook, OrderReport
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.book import DAY_MS, AccountBook
 from rusy_tui.execution.executor import Executor
+from rusy_tui.execution.ids import purpose_of
 from rusy_tui.execution.symbols import unknown_symbol
 from rusy_tui.store.store import Store
 
@@ -63,6 +64,20 @@ class AccountKeeper:
         self.instruments: Mapping[str, Instrument] = {}
         self.fees: dict[str, FeeRates] = {}
         self.open_orders: dict[str, OrderReport] = {}
+
+    def foreign(self, ours: Container[str]) -> tuple[str, ...]:
+        """Symbols with a position no trade of ours explains, or an order without our prefix.
+
+        Args:
+            ours: symbols that have a trade.
+        """
+        held = {symbol for symbol in self.book.held if symbol not in ours}
+        ordered = {
+            report.symbol
+            for report in self.open_orders.values()
+            if purpose_of(report.client_order_id) is None
+        }
+        return tuple(sorted(held | ordered))
 
     async def prepare(self, leverage: int) -> None:
         """Read contracts and account, and set up margin and leverage where nothing is held.

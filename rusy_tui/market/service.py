@@ -12,7 +12,7 @@ import structlog
 from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.errors import ExchangeError, UnreachableError
+from rusy_tui.domain.errors import ExchangeError, StorageError, UnreachableError
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.market.sequence import Known, Missing, Next, place
 from rusy_tui.market.validation import absent_made_nan, fault_of
@@ -158,8 +158,12 @@ class MarketService:
             await self._clock.sleep(CLOSE_GRACE_S)
             for _ in range(RETRIES):
                 behind = [lane for lane in self._lanes if self._is_behind(*lane)]
-                for symbol, interval in behind:
-                    await self.catch_up(symbol, interval)
+                try:
+                    for symbol, interval in behind:
+                        await self.catch_up(symbol, interval)
+                except StorageError as error:
+                    # Nothing was taken: the same bars are behind when the database is back.
+                    log.warning("bars not stored", why=str(error))
                 if not any(self._is_behind(*lane) for lane in behind):
                     break
                 await self._clock.sleep(RETRY_S)
