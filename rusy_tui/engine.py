@@ -124,6 +124,7 @@ class Engine:
             settings.strategy,
             Wiring(
                 book=self.book,
+                gates=lambda: self._gates.closed,
                 changed=self._trade_changed,
                 halt=self._halt,
                 say=self._say_execution,
@@ -413,6 +414,8 @@ class Engine:
 
     def _gates_changed(self) -> None:
         self._teller.gates(self._desk.mode, self._gates.closed)
+        # An entry that rests must hear of a halt at once.
+        self._executor.wake()
         self._attention.look()
 
     def _proposal_changed(self, proposal: Proposal) -> None:
@@ -472,5 +475,5 @@ class Engine:
         error = task.exception()
         if error is not None:
             # No entries until somebody has looked; exits have tasks of their own.
-            log.error("task failed", why=repr(error), exc_info=error)
             self._halt("defect", f"a task of the engine failed: {error!r}")
+            log.error("task failed", why=repr(error), exc_info=error)

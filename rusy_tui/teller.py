@@ -80,8 +80,8 @@ class Teller:
     def say(self, topic: str, text: str, tone: str = "text") -> None:
         """A line for the log, on screen and in the file."""
         line = LogLine(at_ms=self._clock.market_ms(), topic=topic, text=text, tone=tone)
-        log.info(text, topic=topic)
         self._publish(Logged(line))
+        log.info(text, topic=topic)
 
     def gates(self, mode: Mode, closed: tuple[Gate, ...]) -> None:
         """Mode and closed gates."""

@@ -40,6 +40,10 @@ def quote(life: Life, now: Now) -> list[Action]:
     sendable = price is not None and (
         now.instrument.violation(left, price, reduce_only=False) is None
     )
+    if now.halted or (now.gate and life.tries):
+        # What was approved may be tried; a further try is an entry that no gate let through.
+        actions = _give_up(life, ExitReason.NOT_FILLED, now)
+        return [*actions, Say(f"{life.trade.symbol} entry given up: gate {now.gate}", "ask")]
     if life.tries >= rules.tries or price is None or not sendable:
         return _give_up(life, ExitReason.NOT_FILLED, now)
     life.tries += 1
@@ -83,10 +87,10 @@ def filled(life: Life, slot: Slot, fill: Fill, now: Now) -> list[Action]:
     text = (
         f"{fill.symbol} filled {slot.filled} of {slot.intent.quantity} at {fill.price} as {how}"
     )
-    actions: list[Action] = [Say(text, "up")]
     if life.trade.entered_quantity >= life.trade.planned_quantity:
         life.entry_done = True
-    return [*actions, *protection.ensure(life, now)]
+    # The stop first: nothing, not even a word about it, comes before it.
+    return [*protection.ensure(life, now), Say(text, "up")]
 
 
 def due(life: Life, now: Now) -> list[Action]:
@@ -96,6 +100,14 @@ def due(life: Life, now: Now) -> list[Action]:
     if not life.tries:
         return []
     if life.live(Purpose.ENTRY):
+        if now.halted:
+            life.entry_done = True
+            if life.trade.entered_quantity == 0 and life.exit_reason is None:
+                life.exit_reason = ExitReason.NOT_FILLED
+            return [
+                *life.cancel_all(Purpose.ENTRY, now),
+                Say(f"{life.trade.symbol} entry cancelled: halted ({now.gate})", "ask"),
+            ]
         if life.entry_due_ms is None or now.market_ms < life.entry_due_ms:
             return []
         return life.cancel_all(Purpose.ENTRY, now)

@@ -23,6 +23,7 @@ from rusy_tui.domain.errors import (
 )
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.market import BookTop
+from rusy_tui.domain.modes import Gate
 from rusy_tui.domain.order import (
     Confirmed,
     Denied,
@@ -77,6 +78,7 @@ class Wiring:
 
     Args:
         book: best bid and ask of a symbol, None when too old to act on.
+        gates: the closed gates.
         changed: a trade moved.
         halt: close a gate until a person resumes: its name, and why.
         say: a line for the log: text and tone.
@@ -86,11 +88,13 @@ class Wiring:
         self,
         *,
         book: Callable[[str], BookTop | None],
+        gates: Callable[[], tuple[Gate, ...]] = tuple,
         changed: Callable[[Trade], None],
         halt: Callable[[str, str], None],
         say: Callable[[str, str], None],
     ) -> None:
         self.book = book
+        self.gates = gates
         self.changed = changed
         self.halt = halt
         self.say = say
@@ -169,6 +173,11 @@ class Executor:
         self._inboxes[symbol] = inbox
         self._wiring.changed(life.trade)
         self.background(self._live(life, inbox))
+
+    def wake(self) -> None:
+        """Have every trade look around: a gate has closed or opened."""
+        for inbox in self._inboxes.values():
+            inbox.put_nowait(Tick())
 
     def ask_exit(self, symbol: str, reason: ExitReason) -> bool:
         """Close a symbol's trade; False when there is none."""
@@ -282,12 +291,15 @@ class Executor:
                 await self._count_late(life.trade.trade_id, message.amount)
 
     def _now(self, symbol: str) -> Now:
+        gates = self._wiring.gates()
         return Now(
             market_ms=self._clock.market_ms(),
             monotonic_s=self._clock.monotonic_s(),
             book=self._wiring.book(symbol),
             instrument=self.instruments[symbol],
             new_id=self._ids.order,
+            gate=gates[0].name if gates else "",
+            halted=any(gate.halted for gate in gates),
         )
 
     async def _record(self, life: Life, message: Message) -> None:
@@ -459,8 +471,8 @@ class Executor:
         error = task.exception()
         if error is not None:
             # A task of ours must never fail; when it does, no entries until somebody looked.
-            log.error("task failed", why=repr(error), exc_info=error)
             self._wiring.halt("defect", f"a task failed: {error!r}")
+            log.error("task failed", why=repr(error), exc_info=error)
 
 
 def _holding(life: Life) -> Holding:

@@ -137,13 +137,19 @@ _SLACK_S = 1e-6
 
 
 class Now(msgspec.Struct, frozen=True):
-    """What a life may look at when it decides: times, the book, the contract, new ids."""
+    """What a life may look at when it decides: times, the book, the contract, new ids.
+
+    ``gate`` names the first closed gate, "" when entries may go; ``halted`` says that one of
+    the closed gates waits for a person.
+    """
 
     market_ms: int
     monotonic_s: float
     book: BookTop | None
     instrument: Instrument
     new_id: Callable[[Purpose], str]
+    gate: str = ""
+    halted: bool = False
 
     def reached(self, monotonic_s: float) -> bool:
         """Whether an instant of the monotonic clock has come."""

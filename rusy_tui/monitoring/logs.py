@@ -43,13 +43,18 @@ class JsonLines:
     def __init__(self, stream: TextIO, clock: Clock) -> None:
         self._stream = stream
         self._clock = clock
+        self.lost = 0
 
     def use(self, clock: Clock) -> None:
         """Stamp with another clock from now on: a simulated market's is known late."""
         self._clock = clock
 
     def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """One line: when, how bad, what, and the figures."""
+        """One line: when, how bad, what, and the figures.
+
+        A log that can't be written (its reader has gone, the disk is full) must never stop
+        what it tells of: the line is counted as lost, and the rest goes on.
+        """
         record: dict[str, Any] = {
             "wall": iso(self._clock.wall_ms()),
             "market": iso(self._clock.market_ms()),
@@ -57,8 +62,12 @@ class JsonLines:
             "event": event,
             **fields,
         }
-        self._stream.write(_encoder.encode(record).decode() + "\n")
-        self._stream.flush()
+        line = _encoder.encode(record).decode() + "\n"
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self.lost += 1
 
 
 class JsonHandler(logging.Handler):
@@ -72,10 +81,7 @@ class JsonHandler(logging.Handler):
         fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info:
             fields["traceback"] = logging.Formatter().formatException(record.exc_info)
-        try:
-            self._lines.write(record.levelname.lower(), record.getMessage(), fields)
-        except (OSError, ValueError):
-            self.handleError(record)  # a closed pipe must not end what was being logged
+        self._lines.write(record.levelname.lower(), record.getMessage(), fields)
 
 
 class _Sink:

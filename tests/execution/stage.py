@@ -110,6 +110,8 @@ class Stage:
         self.side = side
         self.instrument = instrument
         self.book: BookTop | None = book()
+        self.gate = ""
+        self.halted = False
         self.now_s = 1000.0
         self.sent: list[OrderIntent] = []
         self.cancelled: list[str] = []
@@ -134,6 +136,8 @@ class Stage:
             book=self.book,
             instrument=self.instrument,
             new_id=self._new_id,
+            gate=self.gate,
+            halted=self.halted,
         )
 
     def advance(self, wall_s: float) -> list[Action]:

@@ -25,6 +25,7 @@ from rusy_tui.execution.messages import (
     CancelAnswered,
     ExitAsked,
     FundingPaid,
+    Send,
     Tick,
 )
 from tests.execution.stage import INSTRUMENT, START_MS, UNKNOWN, Stage, book
@@ -70,6 +71,52 @@ def test_a_post_only_entry_that_would_take_is_quoted_again_up_to_its_tries() -> 
     assert stage.life.trade.state is TradeState.FAILED
     assert stage.life.trade.exit_reason is ExitReason.NOT_FILLED
     assert stage.halts == []
+
+
+def test_a_halt_cancels_the_entry_that_rests_and_no_other_is_tried() -> None:
+    stage = Stage()
+    entry = stage.begin()
+    stage.confirm(entry)
+    stage.gate, stage.halted = "operator", True
+    stage.tell(Tick())
+    assert stage.cancelled == [entry.client_order_id]
+    stage.confirm_cancel(entry)
+    stage.advance(600)
+    assert stage.all(Purpose.ENTRY) == [entry]
+    assert stage.life.trade.state is TradeState.FAILED
+
+
+def test_what_was_filled_before_a_halt_keeps_its_stop_and_its_target() -> None:
+    stage = Stage()
+    entry = stage.begin()
+    stage.confirm(entry)
+    stage.fill(entry, "0.400")
+    stage.confirm(stage.last(Purpose.STOP))
+    stage.gate, stage.halted = "operator", True
+    stage.tell(Tick())
+    stage.confirm_cancel(entry, "0.400")
+    assert stage.life.protected
+    assert stage.last(Purpose.TARGET).quantity == Decimal("0.400")
+    assert stage.life.trade.state is TradeState.OPEN
+
+
+def test_a_closed_gate_lets_no_further_try_go() -> None:
+    stage = Stage(tries=3)
+    first = stage.begin()
+    stage.gate = "reconciling"
+    stage.refuse(first, Cause.WOULD_TAKE)
+    stage.advance(10)
+    assert stage.all(Purpose.ENTRY) == [first]
+    assert stage.life.trade.exit_reason is ExitReason.NOT_FILLED
+
+
+def test_the_stop_is_wanted_before_a_word_is_said() -> None:
+    stage = Stage()
+    entry = stage.begin()
+    stage.confirm(entry)
+    actions = stage.fill(entry, "1.000")
+    assert isinstance(actions[0], Send)
+    assert actions[0].intent.purpose is Purpose.STOP
 
 
 def test_an_entry_that_rests_too_long_is_cancelled_and_quoted_again() -> None:

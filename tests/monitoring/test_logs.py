@@ -65,6 +65,25 @@ def test_every_way_of_logging_ends_in_one_line_with_both_times(stream: io.String
     assert second["side"] == "auto"
 
 
+class _Gone(io.StringIO):
+    """A pipe whose reader has left."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    lines = logs.set_up(_Gone(), "info", _At())
+    structlog.get_logger("exec").info("filled")
+    logging.getLogger("rusy_tui").warning("slow")
+    assert lines.lost == 2
+    closed = io.StringIO()
+    lines = logs.set_up(closed, "info", _At())
+    closed.close()
+    structlog.get_logger("exec").info("filled")
+    assert lines.lost == 1
+
+
 def test_an_exception_keeps_its_traceback(stream: io.StringIO) -> None:
     logs.set_up(stream, "info", _At())
     try:
