@@ -229,6 +229,7 @@ class Engine:
         self._teller.say("engine", f"running: {', '.join(symbols)}", "info")
 
     async def _reconcile(self) -> None:
+        await self._account.read_missed_funding()
         found = await recover(self._exchange, self._parts.store, self._executor, self._clock)
         await self._desk.recover()
         for difference in found.differences:
@@ -362,9 +363,10 @@ class Engine:
                 self._gates.end_pause(DATABASE)
 
     async def _heartbeat(self) -> None:
-        """Look at what time alone changes: the age of prices (promise P5)."""
+        """Look at what no event tells: the age of prices (P5), and what the day has lost."""
         while True:
             await self._clock.sleep(self._parts.heartbeat_s)
+            self._check_day_loss()
             stale = [symbol for symbol in self._parts.symbols if self.book(symbol) is None]
             if stale:
                 why = f"no fresh price of {', '.join(stale)}"

@@ -1,5 +1,6 @@
 """The desk: keeps the proposals that wait, and turns approved ones into trades."""
 
+import datetime
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -238,10 +239,17 @@ def _words(judgement: Judgement) -> tuple[str, str]:
             return "accepted", "accepted"
         case Already(state=state, who=who, when_ms=when_ms):
             by = f" by {who}" if who else ""
-            return "already", f"already {state}{by} at {when_ms} ms"
+            return "already", f"already {state}{by} at {_clock(when_ms)}"
         case Expired(late_s=late_s, clock=clock):
             return "expired", f"expired {late_s:.1f} s ago ({clock} time)"
         case Changed(old=old, new=new):
             return "changed", f"revision {old} is not the pending one, {new}"
         case Refused(rule=rule, figures=figures):
             return "denied", f"{rule}: {figures}"
+
+
+def _clock(market_ms: int) -> str:
+    """A market time as the log shows it."""
+    return datetime.datetime.fromtimestamp(market_ms / 1000, tz=datetime.UTC).strftime(
+        "%H:%M:%SZ"
+    )

@@ -176,6 +176,15 @@ class AccountKeeper:
             if entry.kind == "funding_fee" and await self._executor.on_funding(entry):
                 self._say(f"{entry.symbol} funding {entry.amount:+.4f} USDT", "info")
 
+    async def read_missed_funding(self) -> None:
+        """Keep what was paid while no engine ran, for the trades that have not ended.
+
+        Before they are rebuilt from their rows, of which these are a part.
+        """
+        running = await self._store.trades.running()
+        if running:
+            await self.read_funding(min(trade.created_ms for trade in running))
+
     async def begin_day(self) -> None:
         """Begin a UTC day when one has begun; its start is kept, so that a restart knows it."""
         now_ms = self._clock.market_ms()

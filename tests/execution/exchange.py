@@ -52,6 +52,7 @@ class MemoryExchange:
         self.orders: dict[str, OrderReport] = {}
         self.intents: dict[str, OrderIntent] = {}
         self.executed: list[Fill] = []
+        self.ledger: list[Income] = []
         self.placed: list[OrderIntent] = []
         self.reads = 0
         self.fills_fail = 0
@@ -231,7 +232,7 @@ class MemoryExchange:
         return Balance(asset=asset, wallet=Decimal(10000), available=Decimal(10000))
 
     async def income(self, since_ms: int, until_ms: int) -> Sequence[Income]:
-        return []
+        return [entry for entry in self.ledger if since_ms <= entry.time_ms <= until_ms]
 
     async def run_market_streams(
         self, symbols: Sequence[str], intervals: Sequence[Interval], sink: MarketSink

@@ -68,3 +68,22 @@ def test_funding_counts_to_the_trade_that_was_open_then(
         assert rows == {"living": first_id, "ended": first_id, "nobody's": ""}
 
     play(database_address, scene)
+
+
+def test_funding_paid_while_no_engine_ran_is_counted_at_the_next_start(
+    database_address: DatabaseAddress,
+) -> None:
+    """Once, however often it starts."""
+
+    async def scene(world: World) -> None:
+        await world.open()
+        await world.kill()
+        await world.clock.sleep(60)
+        world.exchange.ledger = [paid(world, "meanwhile", world.clock.market_ms())]
+        await world.clock.sleep(60)
+        for _ in range(2):
+            await world.restart()
+            await world.pass_s(1)
+            assert (await world.trade()).funding == Decimal("-0.02")
+
+    play(database_address, scene)

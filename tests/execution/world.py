@@ -10,6 +10,7 @@ from rusy_tui.domain.account import OrderChanged, UserEvent
 from rusy_tui.domain.order import OrderIntent, OrderState, Purpose
 from rusy_tui.domain.settings import StrategySettings
 from rusy_tui.domain.trade import Trade
+from rusy_tui.execution.account import AccountKeeper
 from rusy_tui.execution.executor import Executor, Wiring
 from rusy_tui.execution.flatten import Flattened, flatten
 from rusy_tui.execution.ids import Ids
@@ -80,6 +81,10 @@ class World:
         return await self.recover()
 
     async def recover(self) -> Recovered:
+        account = AccountKeeper(
+            self.exchange, self.store, self.clock, self.executor, ("BTCUSDT",), _say_nothing
+        )
+        await account.read_missed_funding()
         return await recover(self.exchange, self.store, self.executor, self.clock)
 
     async def enter(self) -> None:
@@ -117,6 +122,10 @@ class World:
     def placed(self, purpose: Purpose) -> list[OrderIntent]:
         """Every order that was handed to the exchange for a purpose."""
         return [intent for intent in self.exchange.placed if intent.purpose is purpose]
+
+
+def _say_nothing(text: str, tone: str) -> None:
+    """The log of an account keeper that nobody reads."""
 
 
 def play(address: DatabaseAddress, scene: Callable[[World], Awaitable[T]]) -> T:
