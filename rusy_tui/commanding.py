@@ -1,11 +1,14 @@
 """Carries out what operators command; every command gets one reply, and is kept.
 
 Repeating a command id returns the first reply and does nothing again, also across a restart.
+Only an approval needs the database: all else is carried out without it (promise P6), and
+kept as soon as it answers.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
 from rusy_tui.desk.desk import Desk
@@ -24,7 +27,9 @@ from rusy_tui.domain.commands import (
     SetMode,
     StopEngine,
 )
+from rusy_tui.domain.errors import StorageError
 from rusy_tui.domain.modes import Mode
+from rusy_tui.domain.proposal import Proposal
 from rusy_tui.domain.trade import ExitReason
 from rusy_tui.execution.executor import Executor
 from rusy_tui.execution.flatten import Flattened
@@ -34,6 +39,8 @@ log = structlog.get_logger("engine")
 
 OPERATOR = "operator"
 FLATTENED = "flatten"
+# A command waits this long for the database, wall seconds, and is carried out without it.
+DATABASE_S = 1.0
 
 
 class Commanding:
@@ -85,14 +92,11 @@ class Commanding:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[command.command_id] = future
         try:
-            reply = await self._store.commands.reply(command.command_id)
+            reply = await self._first_reply(command)
             if reply is None:
                 reply = await self._carry_out(command, who)
-                now_ms = self._clock.market_ms()
-                await self._store.commands.record(
-                    command, reply, who=who, origin=who, at_ms=now_ms
-                )
                 log.info("command", kind=type(command).__name__, who=who, answer=reply.answer)
+                reply = await self._recorded(command, reply, who)
             future.set_result(reply)
         except BaseException as error:
             future.set_exception(error)
@@ -103,13 +107,55 @@ class Commanding:
             self._stop()
         return reply
 
+    async def _first_reply(self, command: Command) -> Reply | None:
+        """What the same command was answered before a restart; None also when out of reach.
+
+        Raises:
+            StorageError: it can't be known, and the command is an approval.
+        """
+        looking = asyncio.ensure_future(self._store.commands.reply(command.command_id))
+        if isinstance(command, Approve):
+            return await looking
+        try:
+            # Shielded: to cancel a call that hangs takes longer than anybody may wait.
+            return await self._clock.within(DATABASE_S, asyncio.shield(looking))
+        except (StorageError, TimeoutError) as error:
+            looking.add_done_callback(_seen)
+            log.warning("command carried out unseen", id=command.command_id, why=repr(error))
+            return None
+
+    async def _recorded(self, command: Command, reply: Reply, who: str) -> Reply:
+        """Keep a command with its reply; the reply, which says so when that must wait."""
+        now_ms = self._clock.market_ms()
+        what = f"command {command.command_id}"
+        kept = await self._store.writes.keep(
+            lambda: self._store.commands.record(
+                command, reply, who=who, origin=who, at_ms=now_ms
+            ),
+            what,
+            DATABASE_S,
+        )
+        if kept:
+            return reply
+        log.error("not recorded: the database is away", what=what, answer=reply.answer)
+        text = f"{reply.message} (not recorded: the database is away)"
+        return msgspec.structs.replace(reply, message=text)
+
+    def _keep(self, decided: Proposal) -> None:
+        """Have a decision on a proposal written; nobody waits for it."""
+        what = f"proposal {decided.proposal_id} {decided.state}"
+        self._store.writes.put(lambda: self._desk.keep(decided), what)
+
     async def _carry_out(self, command: Command, who: str) -> Reply:
         command_id, now_ms = command.command_id, self._clock.market_ms()
         match command:
             case Approve(proposal_id=proposal_id, revision=revision):
                 return await self._desk.approve(proposal_id, revision, command_id, who)
             case Reject(proposal_id=proposal_id):
-                return await self._desk.reject(proposal_id, command_id, who)
+                reply, decided = self._desk.reject(proposal_id, command_id, who)
+                if decided is not None:
+                    self._keep(decided)
+                return reply
             case SetMode(mode=mode):
                 return self._set_mode(command_id, mode, who)
             case Halt():
@@ -140,9 +186,16 @@ class Commanding:
 
     async def _carry_out_flatten(self, command_id: str, symbol: str | None, who: str) -> Reply:
         self._gates.halt(FLATTENED, f"flatten by {who}", self._clock.market_ms())
-        await self._desk.withdraw_all("flatten")
+        for withdrawn in self._desk.withdraw_all("flatten"):
+            self._keep(withdrawn)
         self._say(f"flatten {symbol or 'everything'} by {who}", "down")
         result = await self._flatten(symbol)
         self._say(result.in_words(), "up" if result.flat else "down")
         answer = "done" if result.flat else "failed"
         return Reply(command_id, result.flat, answer, result.in_words())
+
+
+def _seen(looking: "asyncio.Future[Reply | None]") -> None:
+    """Look at how a look-up ended that nobody waits for any more."""
+    if not looking.cancelled():
+        looking.exception()

@@ -20,6 +20,7 @@ from rusy_tui.desk.gates import Gates
 from rusy_tui.desk.outlook import Outlook
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.commands import Reply
+from rusy_tui.domain.errors import Defect
 from rusy_tui.domain.modes import Mode
 from rusy_tui.domain.proposal import Plan, Proposal, ProposalState
 from rusy_tui.domain.settings import ApprovalSettings, RiskSettings
@@ -167,21 +168,34 @@ class Desk:
         trade_id = await self._enter(decided)
         return Reply(command_id, True, "accepted", f"trade {trade_id} is entering")
 
-    async def reject(self, proposal_id: int, command_id: str, who: str) -> Reply:
-        """Decline a proposal that pends."""
+    def reject(
+        self, proposal_id: int, command_id: str, who: str
+    ) -> tuple[Reply, Proposal | None]:
+        """Decline a proposal that pends; what the caller has to :meth:`keep` of it."""
         proposal = self._known.get(proposal_id)
         if proposal is None:
-            return Reply(command_id, False, "unknown", f"no proposal {proposal_id}")
+            return Reply(command_id, False, "unknown", f"no proposal {proposal_id}"), None
         if proposal.state is not ProposalState.PENDING:
             message = f"proposal {proposal_id} is {proposal.state} already"
-            return Reply(command_id, False, "already", message)
-        await self._decide(proposal, ProposalState.REJECTED, "", who)
-        return Reply(command_id, True, "done", f"proposal {proposal_id} rejected")
+            return Reply(command_id, False, "already", message), None
+        decided = self._settle(proposal, ProposalState.REJECTED, "", who)
+        return Reply(command_id, True, "done", f"proposal {proposal_id} rejected"), decided
 
-    async def withdraw_all(self, why: str) -> None:
-        """Withdraw everything that pends, as a flatten does."""
-        for proposal in self.pending:
-            await self._decide(proposal, ProposalState.WITHDRAWN, why, "")
+    def withdraw_all(self, why: str) -> tuple[Proposal, ...]:
+        """Withdraw everything that pends, as a flatten does; what the caller has to keep."""
+        return tuple(
+            self._settle(proposal, ProposalState.WITHDRAWN, why, "")
+            for proposal in self.pending
+        )
+
+    async def keep(self, decided: Proposal) -> None:
+        """Write a decision; harmless when repeated."""
+        at_ms = decided.decided_ms
+        if at_ms is None:
+            raise Defect(f"proposal {decided.proposal_id} is not decided")
+        await self._proposals.decide(
+            decided.proposal_id, decided.state, at_ms, decided.decided_by, decided.reason
+        )
 
     async def expire_due(self) -> None:
         """End the proposals whose time, wall or market, has passed."""
@@ -216,6 +230,14 @@ class Desk:
         known = self._known.get(proposal.proposal_id, proposal)
         if known.state is not ProposalState.PENDING:
             return known  # decided while others were being written: the first one holds
+        decided = self._settle(proposal, state, reason, who)
+        await self.keep(decided)
+        return decided
+
+    def _settle(
+        self, proposal: Proposal, state: ProposalState, reason: str, who: str
+    ) -> Proposal:
+        """Decide here and now: it holds, and is told, before it is written."""
         decided = msgspec.structs.replace(
             proposal,
             state=state,
@@ -224,9 +246,6 @@ class Desk:
             reason=reason,
         )
         self._known[proposal.proposal_id] = decided
-        await self._proposals.decide(
-            decided.proposal_id, state, self._clock.market_ms(), who, reason
-        )
         self._announce(decided)
         log.info("proposal decided", id=proposal.proposal_id, state=str(state), who=who)
         return decided

@@ -18,6 +18,7 @@ from rusy_tui.store.pool import Database
 from rusy_tui.store.predictions import Predictions
 from rusy_tui.store.proposals import Proposals
 from rusy_tui.store.trades import Trades
+from rusy_tui.store.writes import Writes
 
 
 class Store:
@@ -31,6 +32,7 @@ class Store:
 
     def __init__(self, database: Database, venue: str, account: str) -> None:
         self.database = database
+        self.writes = Writes(database.clock)
         self._venue = venue
         self._account = account
         self.candles = Candles(database, venue)
@@ -86,5 +88,6 @@ class Store:
         )
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, what can be written written."""
+        await self.writes.close()
         await self.database.close()
