@@ -16,6 +16,7 @@ from rusy_tui.domain.errors import (
     ConfigurationError,
     ExchangeError,
     ExchangeRefusal,
+    StorageError,
     UnreachableError,
 )
 from rusy_tui.domain.instrument import Instrument
@@ -138,13 +139,14 @@ class AccountKeeper:
                 else:
                     self.open_orders[report.client_order_id] = report
                 if fill is not None:
-                    await self._executor.on_fill(fill)
+                    self._executor.on_fill(fill)
                 self._executor.on_report(report)
             case AccountChanged(reason=reason, event_ms=event_ms):
                 self.book.take(event)
                 if reason == "funding_fee":
                     # Beside the events: a fill behind this one must not wait for a read.
-                    self._executor.background(self.read_funding(event_ms - FUNDING_SLACK_MS))
+                    since_ms = event_ms - FUNDING_SLACK_MS
+                    self._executor.background(self._read_funding_beside(since_ms))
             case StreamRestored(since_ms=since_ms):
                 await self._read_anew(since_ms)
             case StreamInterrupted():
@@ -162,7 +164,18 @@ class AccountKeeper:
                 log.warning("reading anew goes on", why=str(error))
             await self._clock.sleep(RETRY_S)
         self._executor.compare(self.open_orders)
-        await self.read_funding(since_ms)
+        self._executor.background(self._read_funding_beside(since_ms))
+
+    async def _read_funding_beside(self, since_ms: int) -> None:
+        """Read it however long the database is away; no event waits for that."""
+        while True:
+            try:
+                await self.read_funding(since_ms)
+            except StorageError as error:
+                log.warning("funding not kept yet", why=str(error))
+                await self._clock.sleep(RETRY_S)
+            else:
+                return
 
     async def read_funding(self, since_ms: int) -> None:
         """Keep funding payments from the exchange's own ledger, each once."""

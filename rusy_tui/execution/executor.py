@@ -6,7 +6,7 @@ cut off between send and reply would be unresolved for no reason.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import (
     Defect,
     ExchangeError,
-    StorageError,
+    RusyError,
     UnreachableError,
 )
 from rusy_tui.domain.instrument import Instrument
@@ -71,6 +71,13 @@ log = structlog.get_logger("exec")
 
 # An execution may be stamped a little before our own clock's time; ms.
 FILLS_SLACK_MS = 10_000
+# How long a protective, closing or cancelling order waits for its intent to be durable, and a
+# trade for its row, wall seconds: what is left of the 2 s of promise P2 is for the exchange.
+PROTECTION_WAIT_S = 0.3
+# An entry waits longer, and is not sent without.
+ENTRY_WAIT_S = 1.0
+# Executions this much older than the oldest running trade may still be told again; ms.
+KNOWN_FILLS_MS = 7 * 86_400_000
 
 
 class Wiring:
@@ -125,7 +132,8 @@ class Executor:
         self._inboxes: dict[str, asyncio.Queue[Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()
-        self._unwritten: dict[tuple[str, int], tuple[Fill, str]] = {}
+        self._known_fills: set[tuple[str, int]] = set()
+        store.writes.troubled = self._lost_database
         self.foreign_fills = 0
 
     @property
@@ -183,12 +191,32 @@ class Executor:
         """Close a symbol's trade; False when there is none."""
         return self._tell(symbol, ExitAsked(reason))
 
-    async def on_fill(self, fill: Fill) -> None:
-        """Take an execution; each (symbol, trade id) counts once, whatever way it comes."""
+    async def know_fills(self, from_ms: int) -> None:
+        """Read which executions were counted before this start.
+
+        Args:
+            from_ms: creation of the oldest trade that runs, market time.
+
+        Raises:
+            StorageError: the database can't be read.
+        """
+        rows = await self._store.fills.since(from_ms - KNOWN_FILLS_MS)
+        self._known_fills |= {(row.fill.symbol, row.fill.exchange_trade_id) for row in rows}
+
+    def on_fill(self, fill: Fill) -> None:
+        """Take an execution; each (symbol, trade id) counts once, whatever way it comes.
+
+        It is told at once and written beside (promises P2, P9).
+        """
+        key = (fill.symbol, fill.exchange_trade_id)
+        if key in self._known_fills:
+            return
+        self._known_fills.add(key)
         life = self._lives.get(fill.symbol)
         trade_id = life.trade.trade_id if life is not None else ""
-        if not await self._is_new(fill, trade_id):
-            return
+        self._store.writes.put(
+            lambda: self._store.fills.add(fill, trade_id), f"fill {key[1]} of {key[0]}"
+        )
         if life is not None:
             self._tell(fill.symbol, Filled(fill))
             return
@@ -205,7 +233,8 @@ class Executor:
         """Take the exchange's word on an order."""
         told = self._tell(report.symbol, Reported(report))
         if not told and purpose_of(report.client_order_id) is not None:
-            self.background(self._keep_late(report))
+            # Of an order of ours whose trade has ended.
+            self._put_report(report.client_order_id, report)
 
     def compare(self, open_orders: Mapping[str, OrderReport]) -> None:
         """Take a whole reading of the open orders of both books (promise P3).
@@ -229,6 +258,8 @@ class Executor:
         Returns:
             Whether it is new.
         """
+        # The row must say what the trade knows, else it is found closed, open or poorer.
+        await self._store.writes.settled()
         held = await self._store.trades.held(paid.symbol, paid.time_ms)
         trade_id = held.trade_id if held is not None else ""
         if not await self._store.funding.add(paid, trade_id):
@@ -245,7 +276,10 @@ class Executor:
         return life.trade.trade_id if life is not None else None
 
     async def close(self) -> None:
-        """Stop working; what rests on the exchange keeps resting."""
+        """Stop working; what rests on the exchange keeps resting.
+
+        What is not written yet goes on being written until the store is closed.
+        """
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -270,9 +304,13 @@ class Executor:
                 log.exception("defect", trade=life.trade.trade_id, why=str(defect))
                 self._wiring.halt("defect", str(defect))
                 continue
-            await self._kept(self._record(life, message))
+            written = self._put_news(life, message)
             if life.trade != before:
-                await self._kept(self._store.trades.update(life.trade))
+                written = self._put_trade(life.trade)
+            if written is not None:
+                # The later one is written last, and protection waits for neither for long.
+                await self._store.writes.within(PROTECTION_WAIT_S, written)
+            if life.trade != before:
                 if life.done:
                     del self._lives[symbol], self._inboxes[symbol]
                 self._wiring.changed(life.trade)
@@ -286,7 +324,7 @@ class Executor:
         """Keep what had come when a trade ended: the fill that ends it overtakes its report."""
         while not inbox.empty():
             message = inbox.get_nowait()
-            await self._kept(self._record(life, message))
+            self._put_news(life, message)
             if isinstance(message, FundingPaid):
                 await self._count_late(life.trade.trade_id, message.amount)
 
@@ -302,43 +340,16 @@ class Executor:
             halted=any(gate.halted for gate in gates),
         )
 
-    async def _record(self, life: Life, message: Message) -> None:
-        """Keep what a message said of an order."""
-        orders, now_ms = self._store.orders, self._clock.market_ms()
-        match message:
-            case Answered(intent=intent, outcome=Rejected(code=code, message=text)):
-                await orders.update(
-                    intent.client_order_id,
-                    OrderState.REJECTED,
-                    now_ms,
-                    reject_code=code,
-                    reject_message=text,
-                )
-            case Answered(intent=intent, outcome=Confirmed(report=report)):
-                await keep_report(self._store, intent.client_order_id, report, now_ms)
-            case Answered(intent=intent):
-                state = life.slots[intent.client_order_id].state
-                await orders.update(intent.client_order_id, state, now_ms)
-            case Absent(client_order_id=client_order_id):
-                await orders.update(client_order_id, OrderState.REJECTED, now_ms)
-            case Reported(report=report) | CancelAnswered(outcome=Confirmed(report=report)):
-                if report.client_order_id in life.slots:
-                    await keep_report(self._store, report.client_order_id, report, now_ms)
-            case _:
-                pass
-
     async def _do(self, action: Action, symbol: str, inbox: asyncio.Queue[Message]) -> None:
         match action:
             case Send(intent=intent):
                 # Promise P1: the intent is durable before the order is sent.
-                if not await self._kept(self._store.orders.intend(intent)):
+                if not await durable(self._store, intent):
                     name = intent.client_order_id
                     if intent.purpose is Purpose.ENTRY:
                         denied = Denied("database", f"{name} could not be made durable")
                         inbox.put_nowait(Answered(intent, denied))
                         return
-                    # Protection and exits are sent all the same, their ids in the log.
-                    log.error("sent though not durable", order=name, symbol=symbol)
                 self.background(self._send(intent, inbox))
             case Cancel(client_order_id=client_order_id, book=book):
                 self.background(self._cancel(symbol, client_order_id, book, inbox))
@@ -405,50 +416,70 @@ class Executor:
             log.warning("fills not read", symbol=symbol, why=str(error))
             return False
         for fill in fills:
-            await self.on_fill(fill)
+            self.on_fill(fill)
         return True
 
     # What is kept ---------------------------------------------------------------------
 
-    async def _is_new(self, fill: Fill, trade_id: str) -> bool:
-        """Keep a fill; whether it was not known. Also without the database (promise P9)."""
-        key = (fill.symbol, fill.exchange_trade_id)
-        for waiting, (kept, owner) in list(self._unwritten.items()):
-            if await self._kept(self._store.fills.add(kept, owner)):
-                del self._unwritten[waiting]
-            if waiting == key:
-                return False
-        try:
-            return await self._store.fills.add(fill, trade_id)
-        except StorageError as error:
-            self._unwritten[key] = (fill, trade_id)
-            self._lost_database(error)
-            return True
+    def _put_news(self, life: Life, message: Message) -> "asyncio.Future[bool] | None":
+        """Have what a message said of an order written; None when it said nothing."""
+        match message:
+            case Answered(intent=intent, outcome=Rejected(code=code, message=text)):
+                return self._put_state(
+                    intent.client_order_id, OrderState.REJECTED, code=code, text=text
+                )
+            case Answered(intent=intent, outcome=Confirmed(report=report)):
+                return self._put_report(intent.client_order_id, report)
+            case Answered(intent=intent):
+                state = life.slots[intent.client_order_id].state
+                return self._put_state(intent.client_order_id, state)
+            case Absent(client_order_id=client_order_id):
+                return self._put_state(client_order_id, OrderState.REJECTED)
+            case Reported(report=report) | CancelAnswered(outcome=Confirmed(report=report)):
+                if report.client_order_id in life.slots:
+                    return self._put_report(report.client_order_id, report)
+                return None
+            case _:
+                return None
 
-    async def _kept(self, writing: Awaitable[object]) -> bool:
-        """Whether something was written. Protection and exits go on where it was not."""
-        try:
-            await writing
-        except StorageError as error:
-            self._lost_database(error)
-            return False
-        return True
-
-    def _lost_database(self, error: StorageError) -> None:
-        log.error("not written", why=str(error))
-        self._wiring.halt("database", f"not written: {error}")
-
-    async def _keep_late(self, report: OrderReport) -> None:
-        """Keep what is told of an order of ours after its trade has ended."""
+    def _put_state(
+        self,
+        client_order_id: str,
+        state: OrderState,
+        *,
+        code: int | None = None,
+        text: str | None = None,
+    ) -> "asyncio.Future[bool]":
         now_ms = self._clock.market_ms()
-        await self._kept(keep_report(self._store, report.client_order_id, report, now_ms))
+        return self._store.writes.put(
+            lambda: self._store.orders.update(
+                client_order_id, state, now_ms, reject_code=code, reject_message=text
+            ),
+            f"order {client_order_id} {state}",
+        )
+
+    def _put_report(self, client_order_id: str, report: OrderReport) -> "asyncio.Future[bool]":
+        now_ms = self._clock.market_ms()
+        return self._store.writes.put(
+            lambda: keep_report(self._store, client_order_id, report, now_ms),
+            f"order {client_order_id} {report.state}",
+        )
+
+    def _put_trade(self, trade: Trade) -> "asyncio.Future[bool]":
+        return self._store.writes.put(
+            lambda: self._store.trades.update(trade), f"trade {trade.trade_id} {trade.state}"
+        )
+
+    def _lost_database(self, error: RusyError) -> None:
+        self._wiring.halt("database", f"not written: {error}")
 
     async def _count_late(self, trade_id: str, funding: Decimal) -> None:
         """Count a funding payment to a trade that has ended."""
+        await self._store.writes.settled()
         ended = await self._store.trades.get(trade_id)
         if ended is not None:
             counted = after_funding(ended, funding)
-            await self._kept(self._store.trades.update(counted))
+            self._put_trade(counted)
             self._wiring.changed(counted)
 
     async def _wake(
@@ -501,3 +532,21 @@ async def keep_report(
         filled_quantity=report.filled_quantity,
         average_price=report.average_price,
     )
+
+
+async def durable(store: Store, intent: OrderIntent) -> bool:
+    """Have an order's intent committed, and wait for it: not long, but for an entry.
+
+    Returns:
+        Whether it is durable now. An entry must not be sent when it is not; all others are
+        sent all the same, their ids in the log (promise P1).
+    """
+    name = intent.client_order_id
+    is_entry = intent.purpose is Purpose.ENTRY
+    wait_s = ENTRY_WAIT_S if is_entry else PROTECTION_WAIT_S
+    is_kept = await store.writes.keep(
+        lambda: store.orders.intend(intent), f"order {name}", wait_s
+    )
+    if not is_kept and not is_entry:
+        log.error("sent though not durable", order=name, symbol=intent.symbol)
+    return is_kept

@@ -12,7 +12,7 @@ import structlog
 
 from rusy_tui.domain.account import Position
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.errors import ExchangeError, StorageError, UnreachableError
+from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.domain.order import (
     OrderBook,
     OrderIntent,
@@ -23,7 +23,7 @@ from rusy_tui.domain.order import (
 )
 from rusy_tui.domain.trade import ExitReason
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.execution.executor import Executor
+from rusy_tui.execution.executor import Executor, durable
 from rusy_tui.execution.ids import Ids
 from rusy_tui.store.store import Store
 
@@ -120,11 +120,8 @@ async def _close_the_rest(
             reduce_only=True,
             created_ms=clock.market_ms(),
         )
-        try:
-            await store.orders.intend(intent)
-        except StorageError:
-            # Closing never waits for the database (promises P1, P6).
-            log.exception("sent though not durable", order=intent.client_order_id)
+        # Closing never waits long for the database (promises P1, P6).
+        await durable(store, intent)
         await exchange.place(intent)
     for report in left.orders:
         if report.symbol not in held:

@@ -68,6 +68,8 @@ async def recover(
         await store.trades.update(life.trade)
         if not life.done:
             lives.append(life)
+    created = [life.trade.created_ms for life in lives]
+    await executor.know_fills(min(created, default=clock.market_ms()))
     # Before a trade goes on: an orphan stop would stand in the way of its own.
     await _sweep_orphans(exchange, resting, lives, differences)
     for life in lives:

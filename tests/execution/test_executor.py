@@ -154,7 +154,7 @@ def test_each_fill_counts_once_whatever_ways_it_comes(
         await world.open()
         for _ in range(2):
             await world.executor.fetch_fills("BTCUSDT", 0)
-        await world.executor.on_fill(world.exchange.executed[0])
+        world.executor.on_fill(world.exchange.executed[0])
         await world.pass_s(1)
         assert (await world.trade()).quantity == 1
         assert (await world.trade()).fees == Decimal("0.01")
@@ -183,10 +183,10 @@ def test_a_stop_that_was_dropped_unseen_is_noticed_when_the_books_are_compared(
 
 def test_a_foreign_fill_is_kept_and_told(database_address: DatabaseAddress) -> None:
     async def scene(world: World) -> None:
-        await world.executor.on_fill(_fill("web_abc"))
+        world.executor.on_fill(_fill("web_abc"))
         assert world.executor.foreign_fills == 1
         assert world.halts == []
-        await world.executor.on_fill(_fill("rusy-e-01ARZ3NDEKTSV4RRFFQ69G5FAV", 8))
+        world.executor.on_fill(_fill("rusy-e-01ARZ3NDEKTSV4RRFFQ69G5FAV", 8))
         assert world.halts == ["defect"]
 
     play(database_address, scene)

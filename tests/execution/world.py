@@ -64,7 +64,7 @@ class World:
             event = await self.events.get()
             if isinstance(event, OrderChanged):
                 if event.fill is not None:
-                    await self.executor.on_fill(event.fill)
+                    self.executor.on_fill(event.fill)
                 self.executor.on_report(event.report)
 
     async def kill(self) -> None:
@@ -77,6 +77,7 @@ class World:
     async def restart(self) -> Recovered:
         """A new engine, started by recovery."""
         await self.kill()
+        await self.store.writes.settled()
         self.start_engine()
         return await self.recover()
 
