@@ -190,7 +190,9 @@ async def _difference(life: Life, exchange: ExchangePort, store: Store) -> str |
     ours = _ours(life.trade)
     if ours == theirs:
         return None
-    return f"{life.trade.symbol}: our trade holds {ours}, the exchange says {theirs}"
+    text = f"{life.trade.symbol}: our trade holds {ours}, the exchange says {theirs}"
+    done = "the trade goes on with its own figures" if theirs else "the trade is closed"
+    return f"{text}; {done}"
 
 
 def _ours(trade: Trade) -> Decimal:
