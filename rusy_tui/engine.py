@@ -233,7 +233,7 @@ class Engine:
         found = await recover(self._exchange, self._parts.store, self._executor, self._clock)
         await self._desk.recover()
         for difference in found.differences:
-            self._say_execution(f"adopted what the exchange says: {difference}", "ask")
+            self._say_execution(f"the start found: {difference}", "ask")
         for symbol in found.foreign:
             self._say_execution(f"{symbol} holds something foreign: no entries", "ask")
         await self._account.begin_day()
