@@ -111,7 +111,7 @@ def test_a_bar_that_is_no_longer_fresh_is_scored_and_nothing_is_proposed_of_it(
 def test_what_pends_takes_a_place_among_the_open_trades(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One that pends in the same symbol takes none: the newer one supersedes it."""
+    """The second of two sure votes of one moment finds none left."""
 
     async def act(scene: Scene) -> None:
         scene.votes |= {BTC: LONG, ETH: LONG}
@@ -119,10 +119,6 @@ def test_what_pends_takes_a_place_among_the_open_trades(
         (first,) = await scene.proposed()
         (other,) = {BTC, ETH} - {first}
         assert await scene.refused() == [(other, "open trades")]
-
-        scene.votes = {first: LONG}
-        await scene.bar(2)
-        assert await scene.proposed() == [first, first]
 
     one = dataclasses.replace(
         settings((BTC, ETH), mode=Mode.APPROVE), risk=RiskSettings(max_open_trades=1)
