@@ -25,16 +25,13 @@ from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.market import BookTop
 from rusy_tui.domain.modes import Gate
 from rusy_tui.domain.order import (
-    Confirmed,
     Denied,
     Fill,
     OrderBook,
     OrderIntent,
     OrderReport,
-    OrderState,
     Outcome,
     Purpose,
-    Rejected,
 )
 from rusy_tui.domain.proposal import Proposal
 from rusy_tui.domain.settings import StrategySettings
@@ -64,6 +61,7 @@ from rusy_tui.execution.messages import (
     WakeAt,
     WakeIn,
 )
+from rusy_tui.execution.records import PROTECTION_WAIT_S, Records, durable
 from rusy_tui.execution.resolve import DEFAULT_RECV_WINDOW_MS, Resolver
 from rusy_tui.store.store import Store
 
@@ -71,11 +69,6 @@ log = structlog.get_logger("exec")
 
 # An execution may be stamped a little before our own clock's time; ms.
 FILLS_SLACK_MS = 10_000
-# How long a protective, closing or cancelling order waits for its intent to be durable, and a
-# trade for its row, wall seconds: what is left of the 2 s of promise P2 is for the exchange.
-PROTECTION_WAIT_S = 0.3
-# An entry waits longer, and is not sent without.
-ENTRY_WAIT_S = 1.0
 # Executions this much older than the oldest running trade may still be told again; ms.
 KNOWN_FILLS_MS = 7 * 86_400_000
 
@@ -126,6 +119,7 @@ class Executor:
         self._ids = ids
         self._strategy = strategy
         self._wiring = wiring
+        self._records = Records(store, clock)
         self._resolver = Resolver(exchange, clock, recv_window_ms)
         self.instruments: Mapping[str, Instrument] = {}
         self._lives: dict[str, Life] = {}
@@ -234,7 +228,7 @@ class Executor:
         told = self._tell(report.symbol, Reported(report))
         if not told and purpose_of(report.client_order_id) is not None:
             # Of an order of ours whose trade has ended.
-            self._put_report(report.client_order_id, report)
+            self._records.put_report(report.client_order_id, report)
 
     def compare(self, open_orders: Mapping[str, OrderReport]) -> None:
         """Take a whole reading of the open orders of both books (promise P3).
@@ -304,9 +298,9 @@ class Executor:
                 log.exception("defect", trade=life.trade.trade_id, why=str(defect))
                 self._wiring.halt("defect", str(defect))
                 continue
-            written = self._put_news(life, message)
+            written = self._records.put_news(life, message)
             if life.trade != before:
-                written = self._put_trade(life.trade)
+                written = self._records.put_trade(life.trade)
             if written is not None:
                 # The later one is written last, and protection waits for neither for long.
                 await self._store.writes.within(PROTECTION_WAIT_S, written)
@@ -324,7 +318,7 @@ class Executor:
         """Keep what had come when a trade ended: the fill that ends it overtakes its report."""
         while not inbox.empty():
             message = inbox.get_nowait()
-            self._put_news(life, message)
+            self._records.put_news(life, message)
             if isinstance(message, FundingPaid):
                 await self._count_late(life.trade.trade_id, message.amount)
 
@@ -419,57 +413,6 @@ class Executor:
             self.on_fill(fill)
         return True
 
-    # What is kept ---------------------------------------------------------------------
-
-    def _put_news(self, life: Life, message: Message) -> "asyncio.Future[bool] | None":
-        """Have what a message said of an order written; None when it said nothing."""
-        match message:
-            case Answered(intent=intent, outcome=Rejected(code=code, message=text)):
-                return self._put_state(
-                    intent.client_order_id, OrderState.REJECTED, code=code, text=text
-                )
-            case Answered(intent=intent, outcome=Confirmed(report=report)):
-                return self._put_report(intent.client_order_id, report)
-            case Answered(intent=intent):
-                state = life.slots[intent.client_order_id].state
-                return self._put_state(intent.client_order_id, state)
-            case Absent(client_order_id=client_order_id):
-                return self._put_state(client_order_id, OrderState.REJECTED)
-            case Reported(report=report) | CancelAnswered(outcome=Confirmed(report=report)):
-                if report.client_order_id in life.slots:
-                    return self._put_report(report.client_order_id, report)
-                return None
-            case _:
-                return None
-
-    def _put_state(
-        self,
-        client_order_id: str,
-        state: OrderState,
-        *,
-        code: int | None = None,
-        text: str | None = None,
-    ) -> "asyncio.Future[bool]":
-        now_ms = self._clock.market_ms()
-        return self._store.writes.put(
-            lambda: self._store.orders.update(
-                client_order_id, state, now_ms, reject_code=code, reject_message=text
-            ),
-            f"order {client_order_id} {state}",
-        )
-
-    def _put_report(self, client_order_id: str, report: OrderReport) -> "asyncio.Future[bool]":
-        now_ms = self._clock.market_ms()
-        return self._store.writes.put(
-            lambda: keep_report(self._store, client_order_id, report, now_ms),
-            f"order {client_order_id} {report.state}",
-        )
-
-    def _put_trade(self, trade: Trade) -> "asyncio.Future[bool]":
-        return self._store.writes.put(
-            lambda: self._store.trades.update(trade), f"trade {trade.trade_id} {trade.state}"
-        )
-
     def _lost_database(self, error: RusyError) -> None:
         self._wiring.halt("database", f"not written: {error}")
 
@@ -479,7 +422,7 @@ class Executor:
         ended = await self._store.trades.get(trade_id)
         if ended is not None:
             counted = after_funding(ended, funding)
-            self._put_trade(counted)
+            self._records.put_trade(counted)
             self._wiring.changed(counted)
 
     async def _wake(
@@ -517,36 +460,3 @@ def _holding(life: Life) -> Holding:
         notional_usd=max(trade.planned_quantity, trade.quantity) * price,
         risk_usd=trade.risk_usd,
     )
-
-
-async def keep_report(
-    store: Store, client_order_id: str, report: OrderReport, at_ms: int
-) -> None:
-    """Write the exchange's word on an order into its row."""
-    await store.orders.update(
-        client_order_id,
-        report.state,
-        at_ms,
-        exchange_order_id=report.exchange_order_id or None,
-        triggered_order_id=report.triggered_order_id or None,
-        filled_quantity=report.filled_quantity,
-        average_price=report.average_price,
-    )
-
-
-async def durable(store: Store, intent: OrderIntent) -> bool:
-    """Have an order's intent committed, and wait for it: not long, but for an entry.
-
-    Returns:
-        Whether it is durable now. An entry must not be sent when it is not; all others are
-        sent all the same, their ids in the log (promise P1).
-    """
-    name = intent.client_order_id
-    is_entry = intent.purpose is Purpose.ENTRY
-    wait_s = ENTRY_WAIT_S if is_entry else PROTECTION_WAIT_S
-    is_kept = await store.writes.keep(
-        lambda: store.orders.intend(intent), f"order {name}", wait_s
-    )
-    if not is_kept and not is_entry:
-        log.error("sent though not durable", order=name, symbol=intent.symbol)
-    return is_kept

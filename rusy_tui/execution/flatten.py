@@ -23,8 +23,9 @@ from rusy_tui.domain.order import (
 )
 from rusy_tui.domain.trade import ExitReason
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.execution.executor import Executor, durable
+from rusy_tui.execution.executor import Executor
 from rusy_tui.execution.ids import Ids
+from rusy_tui.execution.records import durable
 from rusy_tui.store.store import Store
 
 log = structlog.get_logger("flatten")

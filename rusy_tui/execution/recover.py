@@ -17,11 +17,12 @@ from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderBook, OrderReport, OrderState, Purpose
 from rusy_tui.domain.trade import ExitReason, Trade, TradeState
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.execution.executor import FILLS_SLACK_MS, Executor, keep_report
+from rusy_tui.execution.executor import FILLS_SLACK_MS, Executor
 from rusy_tui.execution.ids import purpose_of
 from rusy_tui.execution.ledger import after_fill, after_funding
 from rusy_tui.execution.life import Life
 from rusy_tui.execution.messages import Tick
+from rusy_tui.execution.records import keep_report
 from rusy_tui.execution.resolve import Resolver
 from rusy_tui.execution.slots import Slot
 from rusy_tui.store.store import Store

@@ -6,7 +6,7 @@ import pytest
 
 from rusy_tui.domain.order import OrderState, Purpose
 from rusy_tui.domain.trade import ExitReason, TradeState
-from rusy_tui.execution.executor import ENTRY_WAIT_S
+from rusy_tui.execution.records import ENTRY_WAIT_S
 from rusy_tui.store.address import DatabaseAddress
 from tests.execution.plans import proposal
 from tests.execution.world import World, play
