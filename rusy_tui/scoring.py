@@ -67,13 +67,13 @@ class Scoring:
 
     async def on_bar(self, candle: Candle) -> None:
         """Judge the predictions whose horizon ends here, then score this bar."""
-        for judged, _rose in self._scoreboard.closed(candle):
-            await self._keep_outcome(judged, candle)
+        self._scoreboard.closed(candle)
         symbol, close_ms = candle.symbol, candle.close_time_ms
         hour_ms = Interval.H1.floor(close_ms) - Interval.H1.ms
         await self._market.await_bar(symbol, Interval.H1, hour_ms)
         quarters = await self._market.window(symbol, Interval.M15, close_ms)
         hours = await self._market.window(symbol, Interval.H1, close_ms)
+        await self._keep_outcomes(symbol, quarters)
         try:
             prediction, features = await self._ensemble.judge(
                 symbol, quarters, hours, self._clock
@@ -140,11 +140,23 @@ class Scoring:
         now_ms = self._clock.market_ms()
         await self._store.journal.append("decision", subject, payload, now_ms)
 
-    async def _keep_outcome(self, prediction: Prediction, candle: Candle) -> None:
-        """Write the return that a prediction was about beside it."""
-        bars = await self._market.window(candle.symbol, candle.interval, candle.close_time_ms)
-        entry_ms = prediction.bar_open_ms + prediction.interval.ms
-        rows = (bars.open_time_ms == entry_ms).nonzero()[0]
-        if len(rows):
-            outcome = candle.close / float(bars.open[rows[0]]) - 1
-            await self._store.predictions.set_outcome(prediction, outcome, candle.close_time_ms)
+    async def _keep_outcomes(self, symbol: str, bars: Bars) -> None:
+        """Write the returns beside the predictions whose horizon has ended.
+
+        Asked of the table, so that a restart in between loses none; one whose bars lie before
+        the window stays without.
+        """
+        interval = bars.interval
+        horizon_ms = self._scoreboard.horizon_bars * interval.ms
+        ended_ms = int(bars.open_time_ms[-1]) - horizon_ms
+        predictions = self._store.predictions
+        for waiting in await predictions.without_outcome(symbol, interval, ended_ms + 1):
+            entry_ms, exit_ms = (
+                waiting.bar_open_ms + interval.ms,
+                waiting.bar_open_ms + horizon_ms,
+            )
+            entry = (bars.open_time_ms == entry_ms).nonzero()[0]
+            exit_ = (bars.open_time_ms == exit_ms).nonzero()[0]
+            if len(entry) and len(exit_):
+                outcome = float(bars.close[exit_[0]]) / float(bars.open[entry[0]]) - 1
+                await predictions.set_outcome(waiting, outcome, exit_ms + interval.ms)
