@@ -25,8 +25,7 @@ from rusy_tui.domain.order import OrderBook, OrderReport
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.book import DAY_MS, AccountBook
 from rusy_tui.execution.executor import Executor
-from rusy_tui.execution.ids import purpose_of
-from rusy_tui.execution.symbols import unknown_symbol
+from rusy_tui.execution.symbols import foreign_symbols, unknown_symbol
 from rusy_tui.store.store import Store
 
 log = structlog.get_logger("exec")
@@ -72,13 +71,7 @@ class AccountKeeper:
         Args:
             ours: symbols that have a trade.
         """
-        held = {symbol for symbol in self.book.held if symbol not in ours}
-        ordered = {
-            report.symbol
-            for report in self.open_orders.values()
-            if purpose_of(report.client_order_id) is None
-        }
-        return tuple(sorted(held | ordered))
+        return foreign_symbols(self.book.held, self.open_orders.values(), ours)
 
     async def prepare(self, leverage: int) -> None:
         """Read contracts and account, and set up margin and leverage where nothing is held.

@@ -88,7 +88,7 @@ class Wiring:
         self,
         *,
         book: Callable[[str], BookTop | None],
-        gates: Callable[[], tuple[Gate, ...]] = tuple,
+        gates: Callable[[], tuple[Gate, ...]],
         changed: Callable[[Trade], None],
         halt: Callable[[str, str], None],
         say: Callable[[str, str], None],

@@ -11,7 +11,6 @@ from decimal import Decimal
 import msgspec
 import structlog
 
-from rusy_tui.domain.account import Position
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderBook, OrderReport, OrderState, Purpose
@@ -25,6 +24,7 @@ from rusy_tui.execution.messages import Tick
 from rusy_tui.execution.records import keep_report
 from rusy_tui.execution.resolve import Resolver
 from rusy_tui.execution.slots import Slot
+from rusy_tui.execution.symbols import foreign_symbols
 from rusy_tui.store.store import Store
 
 log = structlog.get_logger("exec")
@@ -77,10 +77,9 @@ async def recover(
         executor.adopt(life, Tick())
         log.info("trade adopted", symbol=life.trade.symbol, quantity=str(life.trade.quantity))
     adopted = [life.trade.symbol for life in lives]
-    foreign = _foreign(await exchange.positions(), resting, adopted)
-    return Recovered(
-        adopted=tuple(adopted), foreign=tuple(foreign), differences=tuple(differences)
-    )
+    held = [position.symbol for position in await exchange.positions()]
+    foreign = foreign_symbols(held, resting, adopted)
+    return Recovered(adopted=tuple(adopted), foreign=foreign, differences=tuple(differences))
 
 
 async def _rebuild(
@@ -230,12 +229,3 @@ async def _sweep_orphans(
             continue
         differences.append(f"{report.symbol}: swept our orphan {report.client_order_id}")
         await exchange.cancel(report.symbol, report.client_order_id, report.book)
-
-
-def _foreign(
-    positions: Sequence[Position], resting: Sequence[OrderReport], adopted: Sequence[str]
-) -> list[str]:
-    """Symbols with a position no trade of ours explains, or an order without our prefix."""
-    symbols = {held.symbol for held in positions if held.symbol not in adopted}
-    symbols |= {r.symbol for r in resting if purpose_of(r.client_order_id) is None}
-    return sorted(symbols)

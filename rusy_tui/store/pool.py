@@ -6,7 +6,7 @@ they were made: what lockstep needs, so that no result depends on which of two w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -45,10 +45,6 @@ class Session:
         status = await self._finish(self._connection.execute(query, *arguments))
         count = status.rpartition(" ")[2]
         return int(count) if count.isdecimal() else 0
-
-    async def execute_many(self, query: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run a statement once a row, in one go; all or nothing."""
-        await self._finish(self._connection.executemany(query, rows))
 
     async def rows(self, query: str, *arguments: object) -> "list[asyncpg.Record]":
         """All rows of a query."""

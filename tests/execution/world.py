@@ -51,6 +51,7 @@ class World:
             StrategySettings(),
             Wiring(
                 book=lambda symbol: book(),
+                gates=lambda: (),
                 changed=lambda trade: None,
                 halt=lambda gate, why: self.halts.append(gate),
                 say=lambda text, tone: self.said.append(text),
