@@ -7,11 +7,26 @@ import msgspec
 from rusy_tui.domain.money import ZERO, ceil_to, floor_to
 
 
+class Bracket(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for a position whose notional lies in [floor, cap), in the quote asset.
+
+    Maintenance margin = notional × ``maintenance_rate`` − ``cumulative``; the cumulative amount
+    makes it continuous from bracket to bracket.
+    """
+
+    floor: Decimal
+    cap: Decimal
+    max_leverage: int
+    maintenance_rate: Decimal
+    cumulative: Decimal
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One perpetual contract with its filters, as the exchange announces them.
 
     Prices are in the quote asset, quantities in the base asset. A percent-price bound is a
-    factor on the mark price.
+    factor on the mark price. ``delivery_ms`` is when a contract that is to be delisted ends,
+    None for one without an announced end.
     """
 
     symbol: str
@@ -32,6 +47,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     price_factor_up: Decimal
     price_factor_down: Decimal
     onboard_ms: int
+    delivery_ms: int | None = None
 
     def price_down(self, price: Decimal) -> Decimal:
         """The nearest price on a tick at or below."""

@@ -54,6 +54,13 @@ class MarketTrade(msgspec.Struct, frozen=True, tag=True):
     event_ms: int
 
 
+class InstrumentChanged(msgspec.Struct, frozen=True, tag=True):
+    """A contract's filters, brackets, status or end are other than before: read them anew."""
+
+    symbol: str
+    event_ms: int
+
+
 class StreamInterrupted(msgspec.Struct, frozen=True, tag=True):
     """A stream was cut; events may be missing from ``since_ms`` (exchange time) on."""
 
@@ -71,4 +78,4 @@ class StreamRestored(msgspec.Struct, frozen=True, tag=True):
 
 
 StreamState = StreamInterrupted | StreamRestored
-MarketEvent = CandleUpdate | BookTop | MarkPrice | MarketTrade | StreamState
+MarketEvent = CandleUpdate | BookTop | MarkPrice | MarketTrade | InstrumentChanged | StreamState

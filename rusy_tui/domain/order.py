@@ -29,12 +29,19 @@ class Side(enum.StrEnum):
 
 
 class OrderKind(enum.StrEnum):
-    """The order types Rusy sends."""
+    """The exchange's order types.
+
+    Rusy sends limit, market, stop-market and take-profit-market orders; of the others it only
+    reads what somebody else has placed.
+    """
 
     LIMIT = "limit"
     MARKET = "market"
+    STOP = "stop"
     STOP_MARKET = "stop_market"
+    TAKE_PROFIT = "take_profit"
     TAKE_PROFIT_MARKET = "take_profit_market"
+    TRAILING_STOP_MARKET = "trailing_stop_market"
 
 
 class TimeInForce(enum.StrEnum):
@@ -111,7 +118,7 @@ _FINAL = frozenset(
         OrderState.FINISHED,
     }
 )
-_CONDITIONAL_KINDS = frozenset({OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET})
+_CONDITIONAL_KINDS = frozenset(OrderKind) - {OrderKind.LIMIT, OrderKind.MARKET}
 
 
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
