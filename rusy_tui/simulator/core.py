@@ -91,7 +91,7 @@ class SimulatedExchange:
                 self.markets[order.symbol].book.restore(order)
         else:
             for spec in accounts:
-                self._open_account(spec)
+                self.open_account(spec)
 
     # ── listening ─────────────────────────────────────────────────────────────────────
 
@@ -199,13 +199,15 @@ class SimulatedExchange:
         """The account of an API key."""
         return next((a for a in self.books.accounts if a.api_key == api_key), None)
 
-    def _open_account(self, spec: AccountSpec) -> None:
+    def open_account(self, spec: AccountSpec) -> Account:
+        """Open an account; its balance is its first income."""
         account = Account(
             number=len(self.books.accounts), api_key=spec.api_key, api_secret=spec.api_secret
         )
         self.books.accounts.append(account)
         if spec.balance:
             self._settlement.book(account, "TRANSFER", "", spec.balance, self.played_ms)
+        return account
 
     def marks(self) -> dict[str, Decimal]:
         """Every symbol's mark price."""

@@ -1,0 +1,99 @@
+"""The exchange's official SDK, unmodified but for the address, and an ear on its streams."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
+from binance_sdk_derivatives_trading_usds_futures.rest_api import (
+    DerivativesTradingUsdsFuturesRestAPI,
+)
+from binance_sdk_derivatives_trading_usds_futures.websocket_streams import (
+    DerivativesTradingUsdsFuturesWebSocketStreams,
+)
+
+from tests.clients.serving import Exchange, Keys
+
+_TIMEOUT_MS = 20_000
+"""A shared machine may be slow; the SDK's own second is for a fast line."""
+
+_HEAR_S = 20.0
+
+
+def rest(
+    exchange: Exchange,
+    keys: Keys | None = None,
+    *,
+    private_key: str | None = None,
+) -> DerivativesTradingUsdsFuturesRestAPI:
+    """The SDK's REST client, with keys or without."""
+    return DerivativesTradingUsdsFuturesRestAPI(
+        ConfigurationRestAPI(
+            api_key=keys.api_key if keys else None,
+            api_secret=keys.api_secret if keys else None,
+            private_key=private_key,
+            base_path=exchange.rest_url,
+            timeout=_TIMEOUT_MS,
+            retries=0,
+        )
+    )
+
+
+class Hearing:
+    """What the SDK heard of one stream: its own models, and the same stream's raw payloads."""
+
+    def __init__(self) -> None:
+        self.parsed: list[Any] = []
+        self.raw: list[Any] = []
+
+    def take_raw(self, message: Any) -> None:
+        """Keep what an envelope holds."""
+        self.raw.append(message["data"])
+
+    async def wait(
+        self, enough: Callable[["Hearing"], bool], within_s: float = _HEAR_S
+    ) -> None:
+        """Wait until what was heard is enough; fails with what was heard otherwise."""
+        until = time.monotonic() + within_s
+        while not enough(self):
+            assert time.monotonic() < until, f"heard only {self.raw}"
+            await asyncio.sleep(0.02)
+
+
+Subscribe = Callable[[DerivativesTradingUsdsFuturesWebSocketStreams], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def hearing(exchange: Exchange, subscribe: Subscribe) -> AsyncGenerator[Hearing]:
+    """Listen to a stream by a method of the SDK, for as long as the block lasts.
+
+    A second client of the SDK takes the same stream without a model, for the models drop in
+    silence what they don't know: :func:`tests.clients.walk.walk_raw` looks at those.
+
+    Args:
+        exchange: where to listen.
+        subscribe: calls one of the client's subscribing methods and returns its handle.
+    """
+    heard = Hearing()
+    typed, plain = _streams(exchange), _streams(exchange)
+    await typed.create_connection()  # type: ignore[no-untyped-call]
+    await plain.create_connection()  # type: ignore[no-untyped-call]
+    try:
+        handle = await subscribe(typed)
+        handle.on("message", heard.parsed.append)
+        name = handle._stream
+        connection = typed.stream_connections.stream_connections_map[name]
+        await plain.subscribe([name], stream_url=connection.url_path)
+        plain.on("message", heard.take_raw, name)
+        yield heard
+    finally:
+        await typed.close_connection()
+        await plain.close_connection()
+
+
+def _streams(exchange: Exchange) -> DerivativesTradingUsdsFuturesWebSocketStreams:
+    return DerivativesTradingUsdsFuturesWebSocketStreams(
+        ConfigurationWebSocketStreams(stream_url=exchange.ws_url)
+    )
