@@ -1,11 +1,11 @@
-"""The orders of everybody else: a synthetic book around the last price.
+"""The orders of everybody else: what a book needs to know of them, and an invented kind.
 
-A pure function of (seed, symbol, time, last price), so that the book needs no memory and is
-equal in every run. The spread is one tick most of the time; the last trade was at the best
-bid or at the best ask.
+A recorded book is the other kind (:mod:`rusy_tui.simulator.level_book`).
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -30,8 +30,39 @@ class Level(msgspec.Struct, frozen=True):
     quantity: Decimal
 
 
-class Liquidity:
-    """The synthetic levels of one symbol."""
+class Liquidity(Protocol):
+    """Everybody else's levels in one symbol's book."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the public is told of these levels in recorded messages.
+
+        Our accounts' orders are not among what is told then: no recorded message would ever
+        take them out again.
+        """
+
+    def best(self, time_ms: int, last: Decimal) -> tuple[Decimal, Decimal]:
+        """The best bid and ask price at a moment, the market having traded at ``last``."""
+
+    def quantity_at(self, price: Decimal, time_ms: int) -> Decimal:
+        """What stands at a price at a moment, base asset; zero where nothing does."""
+
+    def ladder(self, best: Decimal, direction: int, time_ms: int) -> Iterable[Level]:
+        """Levels from a price outwards, best first; direction +1 for asks, -1 for bids.
+
+        Levels nearer than ``best`` are left out: an order of ours stands in their way.
+        """
+
+
+class SyntheticLiquidity:
+    """Invented levels around the last price.
+
+    A pure function of (seed, symbol, time, last price), so that the book needs no memory and
+    is equal in every run. The spread is one tick most of the time; the last trade was at the
+    best bid or at the best ask.
+    """
+
+    recorded = False
 
     def __init__(self, seed: int, instrument: Instrument) -> None:
         self._instrument = instrument
@@ -56,12 +87,10 @@ class Liquidity:
         step = self._instrument.step_size
         return max(floor_to(notional / price, step), self._instrument.min_quantity)
 
-    def ladder(
-        self, best: Decimal, direction: int, time_ms: int, count: int = LEVELS
-    ) -> list[Level]:
-        """Levels from a best price outwards; direction +1 for asks, -1 for bids."""
+    def ladder(self, best: Decimal, direction: int, time_ms: int) -> list[Level]:
+        """A level on each tick from a best price outwards, at most :data:`LEVELS`."""
         tick = self._instrument.tick_size * direction
-        prices = (best + tick * n for n in range(count))
+        prices = (best + tick * n for n in range(LEVELS))
         return [
             Level(price, self.quantity_at(price, time_ms))
             for price in prices

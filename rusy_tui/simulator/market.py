@@ -9,6 +9,7 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.simulator.candles import CandleSeries
 from rusy_tui.simulator.feeds import Feed, Print
+from rusy_tui.simulator.liquidity import SyntheticLiquidity
 from rusy_tui.simulator.matching import Book
 
 INTERVALS = (Interval.M1, Interval.M15, Interval.H1)
@@ -33,7 +34,9 @@ class SymbolMarket:
     def __init__(self, feed: Feed, instrument: Instrument, seed: int) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
-        self.book = Book(instrument, seed)
+        self.book = Book(
+            instrument, feed.liquidity(self.symbol) or SyntheticLiquidity(seed, instrument)
+        )
         self.series = {
             interval: CandleSeries(interval, partial(feed.history, self.symbol, interval))
             for interval in INTERVALS

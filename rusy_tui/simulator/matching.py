@@ -1,4 +1,4 @@
-"""A price-time book of one symbol: everybody else's synthetic levels and our resting orders.
+"""A price-time book of one symbol: everybody else's levels and our resting orders.
 
 When a resting order fills (issue: post-only entries are the default, and fills on touch
 would invent the whole edge):
@@ -11,6 +11,7 @@ would invent the whole edge):
 No orders are changed here: the book says what would happen, the exchange settles it.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ import msgspec
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import Side
-from rusy_tui.simulator.liquidity import LEVELS, Level, Liquidity
+from rusy_tui.simulator.liquidity import Level, Liquidity
 from rusy_tui.simulator.orders import Order
 
 
@@ -44,17 +45,25 @@ class BestPrices(msgspec.Struct, frozen=True):
     ask_quantity: Decimal
 
 
-class Book:
-    """The book of one symbol at its last price."""
+_Row = tuple[Decimal, Decimal, Order | None]
 
-    def __init__(self, instrument: Instrument, seed: int) -> None:
+
+class Book:
+    """The book of one symbol at its last price.
+
+    Args:
+        instrument: its contract.
+        liquidity: everybody else's levels.
+    """
+
+    def __init__(self, instrument: Instrument, liquidity: Liquidity) -> None:
         self.instrument = instrument
+        self.liquidity = liquidity
         self.last: Decimal | None = None
         self.time_ms = 0
-        self._liquidity = Liquidity(seed, instrument)
         self._bids: dict[int, Order] = {}
         self._asks: dict[int, Order] = {}
-        # What takers removed from synthetic levels since the last trade of the market.
+        # What takers removed from others' levels since the last trade of the market.
         self._taken: dict[Decimal, Decimal] = {}
 
     # ── our accounts' orders ──────────────────────────────────────────────────────────
@@ -136,7 +145,7 @@ class Book:
         """The best bid and ask with their quantities."""
         (bid, ask), time_ms = self._others_best(), self.time_ms
         if not self._bids and not self._asks and not self._taken:
-            quantity_at = self._liquidity.quantity_at
+            quantity_at = self.liquidity.quantity_at
             return BestPrices(bid, quantity_at(bid, time_ms), ask, quantity_at(ask, time_ms))
         bids, asks = self.depth(1)
         return BestPrices(bids[0].price, bids[0].quantity, asks[0].price, asks[0].quantity)
@@ -150,27 +159,31 @@ class Book:
             _levels(self._opposite(Side.BUY), count),
         )
 
-    def _opposite(self, side: Side) -> Iterator[tuple[Decimal, Decimal, Order | None]]:
+    def _opposite(self, side: Side) -> Iterator[_Row]:
         """The side that a taker meets: price, quantity, and whose order it is."""
         bid, ask = self._others_best()
         direction = side.sign
         best = ask if side is Side.BUY else bid
-        rows: list[tuple[Decimal, Decimal, Order | None]] = [
+        others: Iterable[_Row] = (
             (level.price, left, None)
-            for level in self._liquidity.ladder(best, direction, self.time_ms)
-            if (left := self._left_at(level.price)) > ZERO
+            for level in self.liquidity.ladder(best, direction, self.time_ms)
+            if (left := level.quantity - self._taken.get(level.price, ZERO)) > ZERO
+        )
+        orders = self._asks if side is Side.BUY else self._bids
+        ours: list[_Row] = [
+            (order.price, order.remaining, order)
+            for order in sorted(
+                orders.values(), key=lambda o: (o.price * direction, o.order_id)
+            )
         ]
-        ours = self._asks if side is Side.BUY else self._bids
-        rows += [(order.price, order.remaining, order) for order in ours.values()]
-        # Everybody else stands first at a price: ours came later.
-        rows.sort(key=lambda row: (row[0] * direction, row[2].order_id if row[2] else 0))
-        return iter(rows)
+        # Everybody else stands first at a price: ours came later, and so they are merged.
+        return heapq.merge(others, ours, key=lambda row: row[0] * direction)
 
     def _others_best(self) -> tuple[Decimal, Decimal]:
         """Everybody else's best prices; they never cross an order of ours that rests."""
         if self.last is None:
             raise LookupError(f"{self.instrument.symbol} has not traded yet")
-        bid, ask = self._liquidity.best(self.time_ms, self.last)
+        bid, ask = self.liquidity.best(self.time_ms, self.last)
         tick = self.instrument.tick_size
         if self._bids:
             ask = max(ask, max(order.price for order in self._bids.values()) + tick)
@@ -179,7 +192,7 @@ class Book:
         return bid, ask
 
     def _left_at(self, price: Decimal) -> Decimal:
-        quantity = self._liquidity.quantity_at(price, self.time_ms)
+        quantity = self.liquidity.quantity_at(price, self.time_ms)
         return max(quantity - self._taken.get(price, ZERO), ZERO)
 
     def _side(self, side: Side) -> dict[int, Order]:
@@ -210,12 +223,12 @@ def _consume_queue(orders: list[Order], volume: Decimal) -> list[tuple[Order, De
     return fills
 
 
-def _levels(rows: Iterator[tuple[Decimal, Decimal, Order | None]], count: int) -> list[Level]:
+def _levels(rows: Iterator[_Row], count: int) -> list[Level]:
     levels: list[Level] = []
     for price, quantity, _ in rows:
         if levels and levels[-1].price == price:
             levels[-1] = Level(price, levels[-1].quantity + quantity)
-        elif len(levels) == min(count, LEVELS):
+        elif len(levels) == count:
             break
         else:
             levels.append(Level(price, quantity))

@@ -120,6 +120,9 @@ class ScriptedFeed:
         del symbol, funding_time_ms
         return self.rate
 
+    def liquidity(self, symbol: str) -> None:
+        del symbol
+
     def next_step(self) -> Step | None:
         return next(self._steps, None)
 

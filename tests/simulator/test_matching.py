@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rusy_tui.domain.order import OrderState, Side, TimeInForce
 from rusy_tui.simulator.happenings import OrderMoved
-from rusy_tui.simulator.liquidity import Liquidity
+from rusy_tui.simulator.liquidity import SyntheticLiquidity
 from tests.simulator.support import START_MS, SYMBOL, Bench, D, code_of, instrument
 
 
@@ -156,11 +156,11 @@ def test_the_book_never_crosses_and_is_the_same_each_time(
     seed: int, time_ms: int, ticks: int
 ) -> None:
     last = ticks * D("0.10")
-    liquidity = Liquidity(seed, instrument())
+    liquidity = SyntheticLiquidity(seed, instrument())
     bid, ask = liquidity.best(time_ms, last)
     assert bid < ask
     assert last in (bid, ask)
-    assert (bid, ask) == Liquidity(seed, instrument()).best(time_ms, last)
+    assert (bid, ask) == SyntheticLiquidity(seed, instrument()).best(time_ms, last)
     levels = liquidity.ladder(ask, 1, START_MS)
     assert all(level.quantity >= D("0.001") for level in levels)
     assert levels == liquidity.ladder(ask, 1, START_MS)

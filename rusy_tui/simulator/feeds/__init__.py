@@ -8,6 +8,7 @@ import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.instrument import Instrument
+from rusy_tui.simulator.liquidity import Liquidity
 
 
 class Print(msgspec.Struct, frozen=True):
@@ -55,6 +56,9 @@ class Feed(Protocol):
 
     def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
         """The rate, a fraction of notional, that is paid at a funding time."""
+
+    def liquidity(self, symbol: str) -> Liquidity | None:
+        """Everybody else's levels where the feed knows them; None to have them invented."""
 
     def next_step(self) -> Step | None:
         """The next step in time; None when the market has ended."""

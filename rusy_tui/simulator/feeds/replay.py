@@ -118,6 +118,9 @@ class ReplayFeed:
         at = bisect_right(self._funding_times, funding_time_ms)
         return self._funding[self._funding_times[at - 1]] if at else DEFAULT_FUNDING_RATE
 
+    def liquidity(self, symbol: str) -> None:
+        """Recorded candles know of no levels."""
+
     def next_step(self) -> Step | None:
         return next(self._steps, None)
 

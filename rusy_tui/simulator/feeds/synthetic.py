@@ -130,6 +130,9 @@ class SyntheticFeed:
         rate = float(np.clip(1.0 + 0.6 * random.standard_normal(), -2.0, 3.0))
         return Decimal(round(rate * 10_000)).scaleb(-8)
 
+    def liquidity(self, symbol: str) -> None:
+        """The exchange invents them too."""
+
     def next_step(self) -> Step | None:
         return next(self._steps)
 
