@@ -6,7 +6,15 @@ required one makes the reply malformed, never a neutral default.
 
 from decimal import Decimal
 
-from rusy_tui.domain.account import AccountSettings, Balance, FeeRates, Income, Position
+from rusy_tui.domain.account import (
+    AccountSettings,
+    Balance,
+    FeeRates,
+    Income,
+    KeyPermissions,
+    Position,
+    SymbolSettings,
+)
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import Fill, OrderBook, OrderReport
 from rusy_tui.exchange.wire import (
@@ -300,3 +308,43 @@ def fee_rates(body: bytes) -> FeeRates:
     """The reply of ``commissionRate``."""
     reply = decode(_COMMISSION_RATE, body)
     return FeeRates(maker=reply.maker_commission_rate, taker=reply.taker_commission_rate)
+
+
+class _SymbolConfig(Wire, rename="camel"):
+    symbol: str
+    margin_type: str
+    leverage: int
+
+
+_SYMBOL_CONFIGS = decoder(list[_SymbolConfig])
+_MARGIN_TYPES = {"ISOLATED": True, "CROSSED": False}
+
+
+def symbol_settings(body: bytes, symbol: str) -> SymbolSettings:
+    """What the account has set for a symbol: the reply of ``symbolConfig``."""
+    for one in decode(_SYMBOL_CONFIGS, body):
+        if one.symbol == symbol:
+            isolated = _MARGIN_TYPES.get(one.margin_type)
+            if isolated is None:
+                raise MalformedError(f"margin type {one.margin_type!r} is unknown")
+            return SymbolSettings(symbol=symbol, leverage=one.leverage, isolated=isolated)
+    raise MalformedError(f"the reply does not name {symbol}")
+
+
+class _ApiRestrictions(Wire, rename="camel"):
+    enable_withdrawals: bool
+    enable_futures: bool
+    ip_restrict: bool
+
+
+_API_RESTRICTIONS = decoder(_ApiRestrictions)
+
+
+def key_permissions(body: bytes) -> KeyPermissions:
+    """What the key may do: the reply of ``apiRestrictions``."""
+    reply = decode(_API_RESTRICTIONS, body)
+    return KeyPermissions(
+        may_withdraw=reply.enable_withdrawals,
+        may_trade_futures=reply.enable_futures,
+        bound_to_addresses=reply.ip_restrict,
+    )

@@ -4,12 +4,22 @@ What outcomes mean is in ``docs/order-outcomes.md``. Weights are the exchange's 
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
-from rusy_tui.domain.account import AccountSettings, Balance, FeeRates, Income, Position
+from rusy_tui.domain.account import (
+    AccountSettings,
+    Balance,
+    ExchangeStatus,
+    FeeRates,
+    Income,
+    KeyPermissions,
+    Position,
+    SymbolSettings,
+)
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, UnreachableError
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.domain.order import (
     Confirmed,
@@ -19,23 +29,25 @@ from rusy_tui.domain.order import (
     OrderIntent,
     OrderReport,
     Outcome,
+    Rejected,
+    Side,
     Unresolved,
 )
-from rusy_tui.exchange import account_replies, fields, market_replies
+from rusy_tui.exchange import account_replies, fields, history, market_replies
 from rusy_tui.exchange.feeds import Feeds
 from rusy_tui.exchange.outcomes import is_no_change
 from rusy_tui.exchange.port import MarketSink, UserSink
 from rusy_tui.exchange.requests import Requests, UnknownOrderError, fail
-from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Params, Rest
-from rusy_tui.exchange.weights import Budget, Cost
+from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Rest
+from rusy_tui.exchange.weights import Budget, Cost, Priority
 from rusy_tui.exchange.wire import MalformedError
 
-_PAGE = 1000
-_WEEK_MS = 7 * 24 * 3600 * 1000
 _ONE = Cost(weight=1)
 _FIVE = Cost(weight=5)
-_EXIT_ONE = Cost(weight=1, exit=True)
-_ALL_SYMBOLS = Cost(weight=40)
+_PRICES_ONE = Cost(weight=1, priority=Priority.RECONCILE)
+_ACCOUNT_FIVE = Cost(weight=5, priority=Priority.RECONCILE)
+_EXIT_ONE = Cost(weight=1, priority=Priority.EXIT)
+_ALL_SYMBOLS = Cost(weight=40, priority=Priority.RECONCILE)
 
 
 class BinanceExchange:
@@ -50,6 +62,8 @@ class BinanceExchange:
         recv_window_ms: how long after its timestamp a request stays valid, exchange time.
         request_timeout_s: how long an answer is waited for, wall time.
         seed: of the jitter between reconnects.
+        sapi_url: where the key's own permissions are asked for, such as
+            ``https://api.binance.com``; None where the venue does not tell them.
         silence_s: wall seconds after which a market route that says nothing is connected
             anew. Lockstep markets move in steps of 60 s.
         ping_interval_s: of WebSocket pings, wall seconds; None for none (lockstep, where each
@@ -67,11 +81,12 @@ class BinanceExchange:
         request_timeout_s: float = 10.0,
         seed: int = 0,
         *,
+        sapi_url: str | None = None,
         silence_s: float = 90.0,
         ping_interval_s: float | None = 20.0,
     ) -> None:
         self._rest = Rest(
-            rest_url, api_key, api_secret, clock, recv_window_ms, request_timeout_s
+            rest_url, api_key, api_secret, clock, recv_window_ms, request_timeout_s, sapi_url
         )
         self._requests = Requests(self._rest)
         self._feeds = Feeds(
@@ -105,6 +120,9 @@ class BinanceExchange:
     def exchange_ms(self) -> int:
         return self._rest.exchange_ms()
 
+    def status(self) -> ExchangeStatus:
+        return self._rest.status()
+
     # --- what the market is ---
 
     async def instruments(self) -> Mapping[str, Instrument]:
@@ -115,8 +133,23 @@ class BinanceExchange:
 
         return await self._requests.read("exchangeInfo", {}, _ONE, parse, signed=False)
 
+    async def brackets(self, symbol: str) -> Sequence[Bracket]:
+        return await self._requests.read(
+            "leverageBracket",
+            {"symbol": symbol},
+            _ONE,
+            lambda body: market_replies.brackets(body, symbol),
+        )
+
     async def candles(
-        self, symbol: str, interval: Interval, start_ms: int, end_ms: int, limit: int
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
     ) -> Sequence[Candle]:
         params = {
             "symbol": symbol,
@@ -132,7 +165,8 @@ class BinanceExchange:
         def parse(body: bytes) -> list[Candle]:
             return market_replies.candles(body, symbol, interval, sure_ms)
 
-        cost = Cost(weight=_klines_weight(limit))
+        priority = Priority.BACKFILL if backfill else Priority.ENTRY
+        cost = Cost(weight=_klines_weight(limit), priority=priority)
         return await self._requests.read("klines", params, cost, parse, signed=False)
 
     async def book_top(self, symbol: str) -> BookTop:
@@ -140,7 +174,7 @@ class BinanceExchange:
         return await self._requests.read(
             "depth",
             params,
-            Cost(weight=2),
+            Cost(weight=2, priority=Priority.RECONCILE),
             lambda body: market_replies.book_top(body, symbol),
             signed=False,
         )
@@ -149,7 +183,7 @@ class BinanceExchange:
         return await self._requests.read(
             "premiumIndex",
             {"symbol": symbol},
-            _ONE,
+            _PRICES_ONE,
             market_replies.mark_price,
             signed=False,
         )
@@ -171,6 +205,17 @@ class BinanceExchange:
             Cost(weight=20),
             account_replies.fee_rates,
         )
+
+    async def symbol_settings(self, symbol: str) -> SymbolSettings:
+        return await self._requests.read(
+            "symbolConfig",
+            {"symbol": symbol},
+            _FIVE,
+            lambda body: account_replies.symbol_settings(body, symbol),
+        )
+
+    async def key_permissions(self) -> KeyPermissions | None:
+        return await self._requests.key_permissions()
 
     async def set_isolated(self, symbol: str) -> None:
         try:
@@ -202,7 +247,8 @@ class BinanceExchange:
         except fields.NotSendable as error:
             return Denied(error.rule, str(error))
         # Orders weigh nothing by address; they count on the account's order limits.
-        cost = Cost(orders=1, exit=fields.may_use_reserve(intent))
+        priority = Priority.EXIT if fields.may_use_reserve(intent) else Priority.ENTRY
+        cost = Cost(orders=1, priority=priority)
         path = fields.order_path(intent.book)
         return await self._requests.command(
             "post",
@@ -228,12 +274,40 @@ class BinanceExchange:
         if failed is not None:
             return failed
         # The reply names no order: ask what became of it.
+        return await self._read_after("cancelled", symbol, client_order_id, book)
+
+    async def amend(
+        self,
+        symbol: str,
+        client_order_id: str,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal,
+    ) -> Outcome:
+        try:
+            params = fields.amend_params(symbol, client_order_id, side, quantity, price)
+        except fields.NotSendable as error:
+            return Denied(error.rule, str(error))
+        failed = await self._requests.command(
+            "put", "order", params, Cost(orders=1), lambda _: None
+        )
+        if isinstance(failed, Rejected) and is_no_change(failed.code):
+            failed = None
+        if failed is not None:
+            return failed
+        # An amendment can cancel the order, and its reply is not documented to tell.
+        return await self._read_after("amended", symbol, client_order_id, OrderBook.PLAIN)
+
+    async def _read_after(
+        self, done: str, symbol: str, client_order_id: str, book: OrderBook
+    ) -> Outcome:
+        """What became of an order that the exchange has accepted a command for."""
         try:
             report = await self.order(symbol, client_order_id, book)
         except ExchangeError as error:
-            return Unresolved(f"cancelled, but not read since: {error}")
+            return Unresolved(f"{done}, but not read since: {error}")
         if report is None:
-            return Unresolved("cancelled, and unknown since")
+            return Unresolved(f"{done}, and unknown since")
         return Confirmed(report)
 
     async def cancel_all(self, symbol: str, book: OrderBook) -> Outcome | None:
@@ -270,7 +344,7 @@ class BinanceExchange:
         return await self._requests.read(
             "positionRisk",
             {},
-            Cost(weight=5, exit=True),
+            Cost(weight=5, priority=Priority.EXIT),
             account_replies.positions,
             version=3,
         )
@@ -279,47 +353,16 @@ class BinanceExchange:
         return await self._requests.read(
             "balance",
             {},
-            _FIVE,
+            _ACCOUNT_FIVE,
             lambda body: account_replies.balance(body, asset),
             version=3,
         )
 
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
-        found: dict[int, Fill] = {}
-        start_ms = since_ms
-        while True:
-            # By time at most a week at once; the exchange counts both ends.
-            end_ms = start_ms + _WEEK_MS - 1
-            times = {"startTime": str(start_ms), "endTime": str(end_ms)}
-            page = await self._fills_page(symbol, times)
-            full = len(page) >= _PAGE
-            found |= {fill.exchange_trade_id: fill for fill in page}
-            # By id there is no limit of time: once a page is full, this leads to the end.
-            while len(page) >= _PAGE:
-                after = page[-1].exchange_trade_id + 1
-                page = await self._fills_page(symbol, {"fromId": str(after)})
-                found |= {fill.exchange_trade_id: fill for fill in page}
-            if full or end_ms >= self.exchange_ms():
-                return [found[trade_id] for trade_id in sorted(found)]
-            start_ms = end_ms + 1
+        return await history.fills(self._requests, self.exchange_ms, symbol, since_ms)
 
     async def income(self, since_ms: int, until_ms: int) -> Sequence[Income]:
-        found: dict[str, Income] = {}
-        start_ms = since_ms
-        while start_ms <= until_ms:
-            page = await self._requests.read(
-                "income",
-                {"startTime": str(start_ms), "endTime": str(until_ms), "limit": str(_PAGE)},
-                Cost(weight=30),
-                account_replies.incomes,
-            )
-            found |= {entry.income_id: entry for entry in page}
-            if len(page) < _PAGE:
-                break
-            # From the last time again, which may hold more entries than fitted.
-            last_ms = max(entry.time_ms for entry in page)
-            start_ms = last_ms if last_ms > start_ms else start_ms + 1
-        return sorted(found.values(), key=lambda entry: (entry.time_ms, entry.income_id))
+        return await history.income(self._requests, since_ms, until_ms)
 
     # --- streams ---
 
@@ -330,16 +373,6 @@ class BinanceExchange:
 
     async def run_user_stream(self, sink: UserSink) -> None:
         await self._feeds.run_user(sink)
-
-    # --- requests ---
-
-    async def _fills_page(self, symbol: str, params: Params) -> list[Fill]:
-        return await self._requests.read(
-            "userTrades",
-            {"symbol": symbol, "limit": str(_PAGE), **params},
-            Cost(weight=5, exit=True),
-            account_replies.fills,
-        )
 
 
 def _klines_weight(limit: int) -> int:

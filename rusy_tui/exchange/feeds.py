@@ -13,7 +13,7 @@ from rusy_tui.exchange.outcomes import is_unknown_listen_key
 from rusy_tui.exchange.port import MarketSink, UserSink
 from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Rest
 from rusy_tui.exchange.streams import ReconnectError, Stream, StreamError, UnknownKinds
-from rusy_tui.exchange.weights import Cost
+from rusy_tui.exchange.weights import Cost, Priority
 from rusy_tui.exchange.wire import MalformedError, Unknown
 
 _log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 # The listen key is valid for 60 min from its last extension.
 _KEEP_ALIVE_S = 30 * 60.0
 _KEEP_ALIVE_RETRY_S = 60.0
-_KEY_COST = Cost(weight=1, exit=True)
+_KEY_COST = Cost(weight=1, priority=Priority.EXIT)
 # Kinds of the user stream that repeat what others say, or that we read by REST.
 _UNUSED_KINDS = frozenset(
     {

@@ -3,7 +3,14 @@
 import re
 from decimal import Decimal
 
-from rusy_tui.domain.order import OrderBook, OrderIntent, OrderKind, TimeInForce, TriggerPrice
+from rusy_tui.domain.order import (
+    OrderBook,
+    OrderIntent,
+    OrderKind,
+    Side,
+    TimeInForce,
+    TriggerPrice,
+)
 
 # The exchange's own pattern for client order ids of both books.
 _CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
@@ -97,6 +104,23 @@ def order_id_params(symbol: str, client_order_id: str, book: OrderBook) -> dict[
     if book is OrderBook.CONDITIONAL:
         return {"clientAlgoId": client_order_id}
     return {"symbol": symbol, "origClientOrderId": client_order_id}
+
+
+def amend_params(
+    symbol: str, client_order_id: str, side: Side, quantity: Decimal, price: Decimal
+) -> dict[str, str]:
+    """The parameters that change a limit order; both quantity and price must be sent.
+
+    Raises:
+        NotSendable: one of them is no positive number.
+    """
+    return {
+        "symbol": symbol,
+        "origClientOrderId": client_order_id,
+        "side": side.value.upper(),
+        "quantity": plain(_needed(quantity, "quantity")),
+        "price": plain(_needed(price, "price")),
+    }
 
 
 def may_use_reserve(intent: OrderIntent) -> bool:

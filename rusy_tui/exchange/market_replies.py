@@ -10,12 +10,15 @@ from decimal import Decimal
 import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.exchange.weights import Counted
 from rusy_tui.exchange.wire import MalformedError, Wire, decode, decoder
 
 _log = logging.getLogger(__name__)
+
+# The date that perpetual contracts without an announced end carry: 2100-12-25.
+_NEVER_MS = 4_133_404_800_000
 
 
 class _KlineRow(Wire, array_like=True):
@@ -52,6 +55,7 @@ class _Symbol(Wire, rename="camel"):
     quote_asset: str
     filters: list[_Filter]
     onboard_date: int = 0
+    delivery_date: int = _NEVER_MS
 
     def instrument(self) -> Instrument:
         """In our words.
@@ -90,6 +94,7 @@ class _Symbol(Wire, rename="camel"):
             price_factor_up=needed("PERCENT_PRICE", "multiplier_up"),
             price_factor_down=needed("PERCENT_PRICE", "multiplier_down"),
             onboard_ms=self.onboard_date,
+            delivery_ms=self.delivery_date if 0 < self.delivery_date < _NEVER_MS else None,
         )
 
 
@@ -119,10 +124,37 @@ class _Premium(Wire, rename="camel"):
     time: int
 
 
+class _Bracket(Wire, rename="camel"):
+    initial_leverage: int
+    notional_cap: Decimal
+    notional_floor: Decimal
+    maint_margin_ratio: Decimal
+    cum: Decimal
+
+    def bracket(self) -> Bracket:
+        """In our words."""
+        return Bracket(
+            floor=self.notional_floor,
+            cap=self.notional_cap,
+            max_leverage=self.initial_leverage,
+            maintenance_rate=self.maint_margin_ratio,
+            cumulative=self.cum,
+        )
+
+
+class _Brackets(Wire):
+    symbol: str
+    brackets: list[_Bracket]
+
+
 _KLINES = decoder(list[_KlineRow])
 _EXCHANGE_INFO = decoder(_ExchangeInfo)
 _DEPTH = decoder(_Depth)
 _PREMIUM = decoder(_Premium)
+
+_BRACKETS: msgspec.json.Decoder[_Brackets | list[_Brackets]] = msgspec.json.Decoder(
+    _Brackets | list[_Brackets], strict=False
+)
 
 _INTERVALS_S = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
 _COUNTED = {"REQUEST_WEIGHT": Counted.WEIGHT, "ORDERS": Counted.ORDERS}
@@ -198,3 +230,14 @@ def mark_price(body: bytes) -> MarkPrice:
     return MarkPrice(
         one.symbol, one.mark_price, one.last_funding_rate, one.next_funding_time, one.time
     )
+
+
+def brackets(body: bytes, symbol: str) -> list[Bracket]:
+    """The margin brackets of a symbol, ascending by notional."""
+    reply = decode(_BRACKETS, body)
+    # The exchange's documents show one object for one symbol, and a list for all.
+    tables = reply if isinstance(reply, list) else [reply]
+    for table in tables:
+        if table.symbol == symbol and table.brackets:
+            return sorted((row.bracket() for row in table.brackets), key=lambda b: b.floor)
+    raise MalformedError(f"the reply has no brackets of {symbol}")

@@ -21,7 +21,8 @@ _SERVER_ERRORS = 500
 # and UNKNOWN in the exchange's own table.
 _UNPROVEN = frozenset({-1000, -1001, -1006, -1007})
 
-_NO_CHANGE_NEEDED = frozenset({-4046, -4059})
+# Margin type, position side, and the amendment of an order to what it is already.
+_NO_CHANGE_NEEDED = frozenset({-4046, -4059, -5027})
 
 
 def _table(rows: Mapping[Cause, tuple[int, ...]]) -> dict[int, Cause]:

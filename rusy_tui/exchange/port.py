@@ -5,20 +5,24 @@ in-process by backtests.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from rusy_tui.domain.account import (
     AccountSettings,
     Balance,
+    ExchangeStatus,
     FeeRates,
     Income,
+    KeyPermissions,
     Position,
+    SymbolSettings,
     UserEvent,
 )
 from rusy_tui.domain.candle import Candle, Interval
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarketEvent, MarkPrice
-from rusy_tui.domain.order import Fill, OrderBook, OrderIntent, OrderReport, Outcome
+from rusy_tui.domain.order import Fill, OrderBook, OrderIntent, OrderReport, Outcome, Side
 
 MarketSink = Callable[[MarketEvent], None]
 UserSink = Callable[[UserEvent], None]
@@ -45,18 +49,35 @@ class ExchangePort(Protocol):
     def exchange_ms(self) -> int:
         """Exchange time now: market time corrected by the measured offset, ms."""
 
+    def status(self) -> ExchangeStatus:
+        """How the connection stands, for showing; asks nobody."""
+
     async def instruments(self) -> Mapping[str, Instrument]:
         """Every contract by symbol, with its filters."""
 
     async def account_settings(self) -> AccountSettings:
         """How the account is set up: position mode, multi-assets, trading permission."""
 
+    async def key_permissions(self) -> KeyPermissions | None:
+        """What the API key may do; None where the venue does not tell (testnet, demo)."""
+
+    async def brackets(self, symbol: str) -> Sequence[Bracket]:
+        """The margin brackets of a symbol, ascending by notional."""
+
     async def candles(
-        self, symbol: str, interval: Interval, start_ms: int, end_ms: int, limit: int
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
     ) -> Sequence[Candle]:
         """Candles by open time in [start_ms, end_ms], ascending, at most ``limit``.
 
-        The last one may still be forming: its ``closed`` is then False.
+        The last one may still be forming: its ``closed`` is then False. ``backfill`` lets all
+        other requests go first.
         """
 
     async def book_top(self, symbol: str) -> BookTop:
@@ -67,6 +88,9 @@ class ExchangePort(Protocol):
 
     async def fee_rates(self, symbol: str) -> FeeRates:
         """What a fill costs on this account."""
+
+    async def symbol_settings(self, symbol: str) -> SymbolSettings:
+        """Leverage and margin type of a symbol, as the account has them."""
 
     async def set_isolated(self, symbol: str) -> None:
         """Isolated margin for a symbol; no change needed counts as done."""
@@ -79,6 +103,20 @@ class ExchangePort(Protocol):
 
     async def cancel(self, symbol: str, client_order_id: str, book: OrderBook) -> Outcome:
         """Cancel one order."""
+
+    async def amend(
+        self,
+        symbol: str,
+        client_order_id: str,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal,
+    ) -> Outcome:
+        """Change quantity and price of a resting limit order; it loses its place in the queue.
+
+        A post-only order amended through the book, and a partly filled one amended to at most
+        what is filled, are **cancelled** by it: the report tells.
+        """
 
     async def cancel_all(self, symbol: str, book: OrderBook) -> Outcome | None:
         """Cancel all orders of a symbol in one book; None when done."""

@@ -6,10 +6,12 @@ The policy is ``docs/order-outcomes.md``.
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from rusy_tui.domain.account import KeyPermissions
 from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal
 from rusy_tui.domain.order import Cause, Rejected, Unresolved
+from rusy_tui.exchange import account_replies
 from rusy_tui.exchange.outcomes import classify
-from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Params, Rest
+from rusy_tui.exchange.rest import AnsweredError, Host, NoAnswer, Params, Rest
 from rusy_tui.exchange.weights import Cost
 from rusy_tui.exchange.wire import MalformedError
 
@@ -33,6 +35,7 @@ class Requests:
         *,
         signed: bool = True,
         version: int = 1,
+        host: Host = Host.FAPI,
     ) -> T:
         """Ask and parse. After a limit was hit the budget waits, and the read is tried again.
 
@@ -42,7 +45,7 @@ class Requests:
         for tries_left in reversed(range(_READ_TRIES)):
             try:
                 reply = await self._rest.send(
-                    "get", path, params, cost, signed=signed, version=version
+                    "get", path, params, cost, signed=signed, version=version, host=host
                 )
                 return parse(reply.body)
             except AnsweredError as error:
@@ -51,6 +54,22 @@ class Requests:
             except (NoAnswer, MalformedError) as error:
                 fail(path, error)
         raise AssertionError("unreachable: the last try returns or raises")
+
+    async def key_permissions(self) -> KeyPermissions | None:
+        """What the key may do; None where the venue has no interface that tells.
+
+        Raises:
+            ExchangeError: an error, no answer, or one that can't be read.
+        """
+        if self._rest.sapi_url is None:
+            return None
+        return await self.read(
+            "account/apiRestrictions",
+            {},
+            Cost(weight=1),
+            account_replies.key_permissions,
+            host=Host.SAPI,
+        )
 
     async def command(
         self,

@@ -10,6 +10,7 @@ What of python-binance's ways is replaced, and why:
   the response is handled.
 """
 
+import enum
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,10 +22,11 @@ import aiohttp
 import msgspec
 from binance import AsyncClient
 
+from rusy_tui.domain.account import ExchangeStatus
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.order import Cause, Rejected
 from rusy_tui.exchange.outcomes import BANNED, FORBIDDEN, TOO_MANY_REQUESTS, classify
-from rusy_tui.exchange.weights import Budget, Cost, Counted
+from rusy_tui.exchange.weights import Budget, Cost, Counted, Priority
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +45,13 @@ _HEADERS = {
 }
 
 Params = Mapping[str, str]
+
+
+class Host(enum.Enum):
+    """The exchange's interfaces: futures, and the one that tells what a key may do."""
+
+    FAPI = "fapi"
+    SAPI = "sapi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +160,12 @@ class Rest:
         clock: Clock,
         recv_window_ms: int,
         request_timeout_s: float,
+        sapi_url: str | None = None,
     ) -> None:
         self.budget = Budget(clock)
+        # Another host, with limits of its own.
+        self._sapi_budget = Budget(clock)
+        self.sapi_url = sapi_url
         self._address = (rest_url, api_key, api_secret)
         self._clock = clock
         self._recv_window_ms = recv_window_ms
@@ -170,6 +183,8 @@ class Rest:
         """
         if self._client is None:
             self._client = _Client(*self._address, self)
+            if self.sapi_url is not None:
+                self._client.MARGIN_API_URL = f"{self.sapi_url.rstrip('/')}/sapi"
         await self._measure_time(_TIME_SAMPLES)
 
     async def close(self) -> None:
@@ -182,6 +197,19 @@ class Rest:
         """Exchange time now: market time and the measured offset, ms."""
         return self._clock.market_ms() + self._offset_ms
 
+    def status(self) -> ExchangeStatus:
+        """How the connection stands."""
+        weight = self.budget.weight
+        return ExchangeStatus(
+            weight_used=weight.used_at(self._clock.monotonic_s()),
+            weight_limit=weight.most,
+            waiting=self.budget.waiting,
+            closed_for_s=self.budget.closed_for_s,
+            offset_ms=self._offset_ms,
+            offset_error_ms=self.time_error_ms,
+            offset_age_s=self._clock.monotonic_s() - self._measured_at_s,
+        )
+
     async def send(
         self,
         method: str,
@@ -192,6 +220,7 @@ class Rest:
         signed: bool = True,
         version: int = 1,
         recv_window_ms: int | None = None,
+        host: Host = Host.FAPI,
     ) -> Reply:
         """Wait for the budget, send, and wait for the answer.
 
@@ -206,6 +235,7 @@ class Rest:
             cost: what the request counts against the limits.
             signed: whether timestamp, recvWindow and signature are added.
             version: of the interface.
+            host: which of the exchange's interfaces is asked.
             recv_window_ms: instead of the configured one; a shorter one than the time-out
                 also shortens that.
 
@@ -227,7 +257,9 @@ class Rest:
                 with suppress(AnsweredError, NoAnswer):
                     await self._measure_time(1)
         try:
-            return await self._send_once(method, path, params, cost, signed, version, timeout_s)
+            return await self._send_once(
+                method, path, params, cost, signed, version, timeout_s, host
+            )
         except AnsweredError as error:
             if not signed or not _is_cause(error, Cause.CLOCK):
                 raise
@@ -237,7 +269,9 @@ class Rest:
             except (AnsweredError, NoAnswer):
                 # What is proven of the request itself is the refusal of its timestamp.
                 raise error from None
-        return await self._send_once(method, path, params, cost, signed, version, timeout_s)
+        return await self._send_once(
+            method, path, params, cost, signed, version, timeout_s, host
+        )
 
     async def _send_once(
         self,
@@ -248,18 +282,23 @@ class Rest:
         signed: bool,
         version: int,
         timeout_s: float,
+        host: Host = Host.FAPI,
     ) -> Reply:
         if self._client is None:
             raise NoAnswer("the session is not open", sent=False)
-        await self.budget.admit(cost)
+        budget = self.budget if host is Host.FAPI else self._sapi_budget
+        ask = (
+            self._client._request_futures_api
+            if host is Host.FAPI
+            else self._client._request_margin_api
+        )
+        await budget.admit(cost)
         used: dict[tuple[Counted, int], int] = {}
         sent_ms = self._clock.market_ms()
         try:
             answer: _Answer = await self._clock.within(
                 timeout_s,
-                self._client._request_futures_api(
-                    method, path, signed, version=version, data=dict(params)
-                ),
+                ask(method, path, signed, version=version, data=dict(params)),
             )
             used = _counts(answer.headers)
         except aiohttp.ClientConnectorError as error:
@@ -274,12 +313,12 @@ class Rest:
             )
             raise NoAnswer(text, sent=True) from error
         finally:
-            self.budget.settle(cost, used)
+            budget.settle(cost, used)
         if not 200 <= answer.status < 300:
-            raise self._failure(answer)
+            raise self._failure(answer, budget)
         return Reply(answer.body, sent_ms, self._clock.market_ms())
 
-    def _failure(self, answer: _Answer) -> AnsweredError:
+    def _failure(self, answer: _Answer, budget: Budget) -> AnsweredError:
         """The error that an answer holds. After a limit was hit, everybody waits."""
         try:
             body = msgspec.json.decode(answer.body, type=_ErrorBody)
@@ -293,7 +332,7 @@ class Rest:
             if pause_s is None:
                 pause_s = _PAUSES_S.get(answer.status, _OTHER_PAUSE_S)
             _log.warning("limit hit, sending nothing for %s s: %s", pause_s, error)
-            self.budget.stop(pause_s)
+            budget.stop(pause_s)
         return error
 
     async def _measure_time(self, samples: int) -> None:
@@ -323,7 +362,7 @@ class Rest:
     async def _ask_time(self) -> tuple[int, int]:
         """The least and the greatest offset (ms) that an answer leaves possible."""
         # An exit may be waiting for this.
-        cost = Cost(weight=1, exit=True)
+        cost = Cost(weight=1, priority=Priority.EXIT)
         timeout_s = self._request_timeout_s
         reply = await self._send_once("get", "time", {}, cost, False, 1, timeout_s)
         try:

@@ -24,13 +24,22 @@ class Counted(enum.StrEnum):
     ORDERS = "orders"
 
 
+class Priority(enum.IntEnum):
+    """Who goes first when the budget is short; only exits may use the reserve."""
+
+    EXIT = 0  # stops, exits, cancels, and the questions that they hang on
+    RECONCILE = 1  # what the account and its orders are
+    ENTRY = 2
+    BACKFILL = 3  # candles of the past
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a request uses up. ``exit``: it may use the reserve."""
+    """What a request uses up, and how urgent it is."""
 
     weight: int = 0
     orders: int = 0
-    exit: bool = False
+    priority: Priority = Priority.ENTRY
 
     def of(self, counted: Counted) -> int:
         """The share that a limit counts."""
@@ -52,16 +61,19 @@ class Limit:
     pending: int = 0
     counted_at_s: float = field(default=float("-inf"))
 
+    def used_at(self, now_s: float) -> int:
+        """What is used: a count that is older than a whole window can't hold any more."""
+        return self.used if self.counted_at_s + self.window_s > now_s else 0
+
     def wait_s(self, cost: Cost, now_s: float) -> float:
         """Wall seconds until a request of this cost fits; 0 when it fits now."""
         wanted = cost.of(self.counted)
         if wanted == 0:
             return 0.0
-        reserve = 0 if cost.exit else int(self.most * _RESERVE)
-        # The exchange's windows are fixed; we don't know where they begin. A count that is
-        # older than a whole window can't hold any more.
+        reserve = 0 if cost.priority is Priority.EXIT else int(self.most * _RESERVE)
+        # The exchange's windows are fixed; we don't know where they begin.
         window_left_s = self.counted_at_s + self.window_s - now_s
-        used = self.used if window_left_s > 0 else 0
+        used = self.used_at(now_s)
         if used + self.pending + wanted <= self.most - reserve:
             return 0.0
         # Nothing of it used, so only answers under way stand in the way: look again soon.
@@ -83,6 +95,12 @@ class Budget:
         self._clock = clock
         self._limits = [Limit(*usual) for usual in _USUAL]
         self._closed_until_s = float("-inf")
+        self.waiting = 0
+
+    @property
+    def weight(self) -> Limit:
+        """The limit of weight a minute."""
+        return self._limits[0]
 
     @property
     def closed_for_s(self) -> float:
@@ -108,8 +126,12 @@ class Budget:
 
         Every admission must be followed by :meth:`settle`.
         """
-        while (wait_s := self._wait_s(cost)) > 0:
-            await self._clock.sleep(max(wait_s, _LEAST_WAIT_S))
+        self.waiting += 1
+        try:
+            while (wait_s := self._wait_s(cost)) > 0:
+                await self._clock.sleep(max(wait_s, _LEAST_WAIT_S))
+        finally:
+            self.waiting -= 1
         for limit in self._limits:
             limit.pending += cost.of(limit.counted)
 

@@ -182,7 +182,12 @@ class MarketService:
         start_ms = from_ms
         while start_ms < until_ms:
             page = await self._exchange.candles(
-                symbol, interval, start_ms, until_ms - interval.ms, ROWS_A_CALL
+                symbol,
+                interval,
+                start_ms,
+                until_ms - interval.ms,
+                ROWS_A_CALL,
+                backfill=not announce,
             )
             rows = [c for c in page if c.closed and start_ms <= c.open_time_ms < until_ms]
             row = _unbroken(rows, start_ms) if announce else rows

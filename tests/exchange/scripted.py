@@ -50,6 +50,8 @@ class Answer:
 class ScriptedExchange:
     """Answers per ``METHOD path`` in the order scripted; the last one for ever.
 
+    Paths are those after ``/fapi/``; of the other interface they begin with ``sapi/``.
+
     Unknown paths answer 404. Signatures are checked over the raw bytes.
     """
 
@@ -73,7 +75,7 @@ class ScriptedExchange:
 
     async def start(self) -> None:
         app = web.Application()
-        app.router.add_route("*", "/{path:fapi/.*}", self._answer)
+        app.router.add_route("*", "/{path:(fapi|sapi)/.*}", self._answer)
         app.router.add_get("/{path:(public|market|private)/.*}", self._socket)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -88,7 +90,7 @@ class ScriptedExchange:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         raw = request.rel_url.raw_query_string + (await request.read()).decode()
-        path = request.path.removeprefix("/fapi/")
+        path = request.path.removeprefix("/fapi/").removeprefix("/")
         self.seen.append(
             Seen(request.method, path, raw, dict(request.headers), self.clock.market_ms())
         )
@@ -137,9 +139,14 @@ def signed_right(raw: str) -> bool:
 
 def in_lockstep(
     scenario: Callable[[ScriptedExchange, BinanceExchange, LockstepClock], Awaitable[None]],
+    *,
+    tells_keys: bool = False,
     **options: Any,
 ) -> None:
-    """Run a scenario with a scripted exchange and an adapter that is not yet connected."""
+    """Run a scenario with a scripted exchange and an adapter that is not yet connected.
+
+    With ``tells_keys`` the venue says what a key may do.
+    """
     loop, clock = new_lockstep_loop(START_MS)
 
     async def run() -> None:
@@ -151,6 +158,7 @@ def in_lockstep(
             KEY,
             SECRET,
             clock,
+            sapi_url=scripted.url if tells_keys else None,
             ping_interval_s=None,
             **options,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rusy_tui.clock import LockstepClock, new_lockstep_loop
-from rusy_tui.exchange.weights import Budget, Cost, Counted
+from rusy_tui.exchange.weights import Budget, Cost, Counted, Priority
 
 WEIGHT = (Counted.WEIGHT, 60)
 TEN_S = (Counted.ORDERS, 10)
@@ -43,9 +43,9 @@ def test_what_fits_goes_at_once_and_the_rest_waits_for_the_window() -> None:
 def test_exits_may_use_the_reserve_and_no_more() -> None:
     async def scenario(budget: Budget, clock: LockstepClock) -> None:
         await use(budget, Cost(weight=1), {WEIGHT: 2160})
-        await use(budget, Cost(weight=240, exit=True), {WEIGHT: 2400})
+        await use(budget, Cost(weight=240, priority=Priority.EXIT), {WEIGHT: 2400})
         assert clock.monotonic_s() == 0
-        await use(budget, Cost(weight=1, exit=True), {})
+        await use(budget, Cost(weight=1, priority=Priority.EXIT), {})
         assert clock.monotonic_s() == pytest.approx(60)
 
     in_lockstep(scenario)
@@ -56,7 +56,7 @@ def test_orders_have_limits_of_their_own() -> None:
         await use(budget, Cost(orders=1), {TEN_S: 270})
         # Reads don't wait for them.
         await use(budget, Cost(weight=1), {})
-        await use(budget, Cost(orders=1, exit=True), {TEN_S: 271})
+        await use(budget, Cost(orders=1, priority=Priority.EXIT), {TEN_S: 271})
         assert clock.monotonic_s() == 0
         await use(budget, Cost(orders=1), {})
         assert clock.monotonic_s() == pytest.approx(10)
@@ -88,7 +88,7 @@ def test_a_stop_holds_everybody_and_the_longest_one_wins() -> None:
         budget.stop(30)
         budget.stop(10)
         assert budget.closed_for_s == 30
-        await use(budget, Cost(weight=1, exit=True), {})
+        await use(budget, Cost(weight=1, priority=Priority.EXIT), {})
         assert clock.monotonic_s() == pytest.approx(30)
         assert budget.closed_for_s == 0
 
@@ -99,7 +99,7 @@ def test_announced_limits_rule() -> None:
     async def scenario(budget: Budget, clock: LockstepClock) -> None:
         budget.announce([(Counted.WEIGHT, 60, 100), (Counted.ORDERS, 3600, 5)])
         await use(budget, Cost(weight=90), {})
-        await use(budget, Cost(weight=10, exit=True), {})
+        await use(budget, Cost(weight=10, priority=Priority.EXIT), {})
         assert clock.monotonic_s() == 0
         await use(budget, Cost(weight=1), {})
         assert clock.monotonic_s() == pytest.approx(60)

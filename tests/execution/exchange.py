@@ -9,14 +9,17 @@ from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.account import (
     AccountSettings,
     Balance,
+    ExchangeStatus,
     FeeRates,
     Income,
+    KeyPermissions,
     OrderChanged,
     Position,
+    SymbolSettings,
 )
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import ExchangeError
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.domain.order import (
     Cause,
@@ -30,6 +33,7 @@ from rusy_tui.domain.order import (
     Outcome,
     Purpose,
     Rejected,
+    Side,
     Unresolved,
 )
 from rusy_tui.exchange.port import MarketSink, UserSink
@@ -192,8 +196,45 @@ class MemoryExchange:
     async def account_settings(self) -> AccountSettings:
         return AccountSettings(hedge_mode=False, multi_assets=False, can_trade=True)
 
+    def status(self) -> ExchangeStatus:
+        return ExchangeStatus(
+            weight_used=0,
+            weight_limit=2400,
+            waiting=0,
+            closed_for_s=0.0,
+            offset_ms=0,
+            offset_error_ms=0,
+            offset_age_s=0.0,
+        )
+
+    async def key_permissions(self) -> KeyPermissions | None:
+        return None
+
+    async def brackets(self, symbol: str) -> Sequence[Bracket]:
+        raise AssertionError("no part calls this")
+
+    async def symbol_settings(self, symbol: str) -> SymbolSettings:
+        return SymbolSettings(symbol=symbol, leverage=3, isolated=True)
+
+    async def amend(
+        self,
+        symbol: str,
+        client_order_id: str,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal,
+    ) -> Outcome:
+        raise AssertionError("no part calls this")
+
     async def candles(
-        self, symbol: str, interval: Interval, start_ms: int, end_ms: int, limit: int
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
     ) -> Sequence[Candle]:
         return []
 

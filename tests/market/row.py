@@ -54,7 +54,14 @@ class CandleExchange:
         return self._clock.market_ms()
 
     async def candles(
-        self, symbol: str, interval: Interval, start_ms: int, end_ms: int, limit: int
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
     ) -> Sequence[Candle]:
         self.calls.append((interval, start_ms, end_ms))
         await self._clock.sleep(0.05)
