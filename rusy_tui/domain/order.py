@@ -215,6 +215,10 @@ class Cause(enum.StrEnum):
     UNFILLABLE = "unfillable"  # IOC, FOK or market without a counterpart
     NOTHING_TO_REDUCE = "nothing_to_reduce"  # reconcile
     SETTING = "setting"  # leverage, bracket or margin type refused
+    MODE = "mode"  # the account is no longer one-way: halt, tell the operator
+    NOT_AMENDED = "not_amended"  # read the order, then act
+    NO_CHANGE = "no_change"  # it is so already: done
+    LISTEN_KEY = "listen_key"  # of the user stream, unknown: new key, full read
     DUPLICATE = "duplicate"  # that client order id is open already
     OTHER = "other"
 

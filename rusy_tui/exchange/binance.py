@@ -22,6 +22,7 @@ from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.domain.order import (
+    Cause,
     Confirmed,
     Denied,
     Fill,
@@ -35,9 +36,8 @@ from rusy_tui.domain.order import (
 )
 from rusy_tui.exchange import account_replies, fields, history, market_replies
 from rusy_tui.exchange.feeds import Feeds
-from rusy_tui.exchange.outcomes import is_no_change
 from rusy_tui.exchange.port import MarketSink, UserSink
-from rusy_tui.exchange.requests import Requests, UnknownOrderError, fail
+from rusy_tui.exchange.requests import Requests, UnknownOrderError, cause_of, fail
 from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Rest
 from rusy_tui.exchange.weights import Budget, Cost, Priority
 from rusy_tui.exchange.wire import MalformedError
@@ -223,7 +223,7 @@ class BinanceExchange:
                 "post", "marginType", {"symbol": symbol, "marginType": "ISOLATED"}, _ONE
             )
         except AnsweredError as error:
-            if not is_no_change(error.code):
+            if cause_of(error) is not Cause.NO_CHANGE:
                 fail(f"marginType {symbol}", error)
         except NoAnswer as error:
             fail(f"marginType {symbol}", error)
@@ -291,7 +291,7 @@ class BinanceExchange:
         failed = await self._requests.command(
             "put", "order", params, Cost(orders=1), lambda _: None
         )
-        if isinstance(failed, Rejected) and is_no_change(failed.code):
+        if isinstance(failed, Rejected) and failed.cause is Cause.NO_CHANGE:
             failed = None
         if failed is not None:
             return failed

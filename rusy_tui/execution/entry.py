@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # A post-only order that would have taken is quoted again after this, wall seconds.
 REQUOTE_S = 0.5
 # Refusals after which nobody should enter before a person has looked.
-_HALTING = frozenset({Cause.KEY, Cause.CLOSED, Cause.DEFECT, Cause.DUPLICATE})
+_HALTING = frozenset({Cause.KEY, Cause.CLOSED, Cause.MODE, Cause.DEFECT, Cause.DUPLICATE})
 
 
 def quote(life: Life, now: Now) -> list[Action]:

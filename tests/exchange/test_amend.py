@@ -76,7 +76,7 @@ def test_no_need_to_amend_is_done() -> None:
 @pytest.mark.parametrize(
     ("answer", "cause"),
     [
-        (refusal(-5047, "The original order is not a reduce-only order"), Cause.OTHER),
+        (refusal(-5047, "The original order is not a reduce-only order"), Cause.NOT_AMENDED),
         (refusal(-2013, "Order does not exist."), Cause.UNKNOWN_ORDER),
     ],
 )
