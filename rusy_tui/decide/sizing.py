@@ -54,5 +54,5 @@ def size_for_risk(
         if quantity * dearest > cap_usd:
             quantity, reduced_by = max(cap_usd, ZERO) / dearest, rule
     # A market exit must be able to close it in one piece, so both step rules hold.
-    fitted = instrument.quantity_down(instrument.quantity_down(quantity, market=True))
+    fitted = instrument.closable_quantity_down(quantity)
     return Size(quantity=fitted, wanted=wanted, reduced_by=reduced_by)

@@ -116,9 +116,16 @@ def work_out(
         },
         instrument=instrument,
     )
-    broken = instrument.violation(size.quantity, min(near, worst), reduce_only=False)
+    if not size.quantity:
+        figures = f"size {size.wanted:.6f} is less than the exchange takes"
+        return NoPlan(rule="exchange filters", figures=figures)
+    # The cheapest price weighs least. The band is the exchange's to judge, at each try: prices
+    # at the near side of the book are inside it.
+    broken = instrument.violation(
+        side, size.quantity, min(near, worst), mark_price=None, reduce_only=False
+    )
     if broken is not None:
-        return NoPlan(rule="exchange filters", figures=broken)
+        return NoPlan(rule="exchange filters", figures=broken.figures)
     quantity = size.quantity
     risk_usd = quantity * loss_per_unit(worst, stop, fees)
     cost_usd = round_trip_cost_usd(quantity * near, quantity * stop, fees)

@@ -1,6 +1,6 @@
 """Exact arithmetic where money is."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 ZERO = Decimal(0)
 _EIGHT_DIGITS = Decimal("0.00000001")
@@ -12,13 +12,18 @@ def to_ledger(amount: Decimal) -> Decimal:
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
-    """The largest multiple of a step that is not above a value."""
-    return (value / step).to_integral_value(rounding=ROUND_FLOOR) * step
+    """The largest multiple of a step that is not above a value.
+
+    A quotient that was rounded could end above: the whole number of steps is taken instead.
+    """
+    steps, rest = divmod(value, step)
+    return (steps - 1 if rest < ZERO else steps) * step
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of a step that is not below a value."""
-    return (value / step).to_integral_value(rounding=ROUND_CEILING) * step
+    steps, rest = divmod(value, step)
+    return (steps + 1 if rest > ZERO else steps) * step
 
 
 def exact(value: float) -> Decimal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from rusy_tui.domain.instrument import Fit
 from rusy_tui.domain.order import (
     Cause,
     Denied,
@@ -37,14 +38,12 @@ def quote(life: Life, now: Now) -> list[Action]:
         return []
     left = life.trade.planned_quantity - life.trade.entered_quantity
     price = _price(life, now, rules.worst_price)
-    sendable = price is not None and (
-        now.instrument.violation(left, price, reduce_only=False) is None
-    )
+    fitted = _fitted(life, now, left, price)
     if now.halted or (now.gate and life.tries):
         # What was approved may be tried; a further try is an entry that no gate let through.
         actions = _give_up(life, ExitReason.NOT_FILLED, now)
         return [*actions, Say(f"{life.trade.symbol} entry given up: gate {now.gate}", "ask")]
-    if life.tries >= rules.tries or price is None or not sendable:
+    if life.tries >= rules.tries or fitted is None:
         return _give_up(life, ExitReason.NOT_FILLED, now)
     life.tries += 1
     life.requote_s = None
@@ -57,8 +56,8 @@ def quote(life: Life, now: Now) -> list[Action]:
         symbol=life.trade.symbol,
         side=life.trade.side,
         kind=OrderKind.LIMIT,
-        quantity=left,
-        price=price,
+        quantity=fitted.quantity,
+        price=fitted.price,
         time_in_force=TimeInForce.POST_ONLY,
         created_ms=now.market_ms,
     )
@@ -129,6 +128,16 @@ def _price(life: Life, now: Now, worst: Decimal) -> Decimal | None:
     if life.trade.side is Side.BUY:
         return min(now.book.bid, worst)
     return max(now.book.ask, worst)
+
+
+def _fitted(life: Life, now: Now, left: Decimal, price: Decimal | None) -> Fit | None:
+    """What the contract's rules of this moment make of a try; None when it can't be sent."""
+    if price is None:
+        return None
+    fitted = now.instrument.fit(
+        life.trade.side, left, price, mark_price=None, reduce_only=False
+    )
+    return fitted if isinstance(fitted, Fit) else None
 
 
 def _give_up(life: Life, reason: ExitReason, now: Now) -> list[Action]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rusy_tui.domain.instrument import Broken
 from rusy_tui.domain.order import (
     Cause,
     Denied,
@@ -144,6 +145,19 @@ def _target(life: Life, now: Now) -> list[Action]:
         return []
     if not life.entry_done or not life.protected or life.live(Purpose.ENTRY):
         return []
+    # By the rules of this moment: a contract's tick may have changed since the plan was made.
+    fitted = now.instrument.fit(
+        life.trade.side.opposite,
+        life.trade.quantity,
+        life.trade.target_price,
+        mark_price=None,
+        reduce_only=True,
+    )
+    if isinstance(fitted, Broken):
+        if life.target_barred == fitted.figures:
+            return []
+        life.target_barred = fitted.figures
+        return [Say(f"{life.trade.symbol} rests no target: {fitted.figures}", "ask")]
     intent = OrderIntent(
         client_order_id=now.new_id(Purpose.TARGET),
         trade_id=life.trade.trade_id,
@@ -151,8 +165,8 @@ def _target(life: Life, now: Now) -> list[Action]:
         symbol=life.trade.symbol,
         side=life.trade.side.opposite,
         kind=OrderKind.LIMIT,
-        quantity=life.trade.quantity,
-        price=life.trade.target_price,
+        quantity=fitted.quantity,
+        price=fitted.price,
         time_in_force=TimeInForce.GTC,
         reduce_only=True,
         created_ms=now.market_ms,
@@ -162,11 +176,14 @@ def _target(life: Life, now: Now) -> list[Action]:
 
 
 def _sell_out(life: Life, now: Now) -> list[Action]:
-    """Close at the market, reduce-only, in parts where the exchange allows no more."""
+    """Close at the market, reduce-only, in parts where the exchange allows no more.
+
+    One part at a time: the next is made of what its fills leave open.
+    """
     if not life.open:
         return []
-    quantity = now.instrument.quantity_down(life.trade.quantity, market=True)
-    if not quantity:
+    parts = now.instrument.parts(life.trade.quantity, market=True)
+    if not parts:
         text = f"{life.trade.quantity} {life.trade.symbol} is less than the exchange takes"
         return [Say(f"{text}; the stop stays", "down")]
     life.exit_retry_s = None
@@ -179,7 +196,7 @@ def _sell_out(life: Life, now: Now) -> list[Action]:
         symbol=life.trade.symbol,
         side=life.trade.side.opposite,
         kind=OrderKind.MARKET,
-        quantity=quantity,
+        quantity=parts[0],
         reduce_only=True,
         created_ms=now.market_ms,
     )

@@ -110,20 +110,21 @@ async def _close_the_rest(
         for report in _of(left.orders, position.symbol, OrderBook.PLAIN):
             await exchange.cancel(report.symbol, report.client_order_id, report.book)
         instrument = executor.instruments[position.symbol]
-        intent = OrderIntent(
-            client_order_id=ids.order(Purpose.FLATTEN),
-            trade_id=executor.trade_id_of(position.symbol) or "",
-            purpose=Purpose.FLATTEN,
-            symbol=position.symbol,
-            side=Side.SELL if position.quantity > 0 else Side.BUY,
-            kind=OrderKind.MARKET,
-            quantity=instrument.quantity_down(abs(position.quantity), market=True),
-            reduce_only=True,
-            created_ms=clock.market_ms(),
-        )
-        # Closing never waits long for the database (promises P1, P6).
-        await durable(store, intent)
-        await exchange.place(intent)
+        for part in instrument.parts(abs(position.quantity), market=True):
+            intent = OrderIntent(
+                client_order_id=ids.order(Purpose.FLATTEN),
+                trade_id=executor.trade_id_of(position.symbol) or "",
+                purpose=Purpose.FLATTEN,
+                symbol=position.symbol,
+                side=Side.SELL if position.quantity > 0 else Side.BUY,
+                kind=OrderKind.MARKET,
+                quantity=part,
+                reduce_only=True,
+                created_ms=clock.market_ms(),
+            )
+            # Closing never waits long for the database (promises P1, P6).
+            await durable(store, intent)
+            await exchange.place(intent)
     for report in left.orders:
         if report.symbol not in held:
             await exchange.cancel(report.symbol, report.client_order_id, report.book)

@@ -90,6 +90,8 @@ class Life:
         self.naked_since_s: float | None = None
         self.stop_retry_s: float | None = None
         self.time_exit_set = False
+        # Why no target can rest, as said last; "" while one can.
+        self.target_barred = ""
         self.exit_reason: ExitReason | None = None
         self.exit_retry_s: float | None = None
         self.last_exit_by: str = ""

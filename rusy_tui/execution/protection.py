@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rusy_tui.domain.instrument import Broken
 from rusy_tui.domain.order import (
     Cause,
     Denied,
@@ -157,15 +158,19 @@ def _stop(life: Life, now: Now, *, second: bool) -> OrderIntent:
     The second one is reduce-only with a quantity: of closing stops the exchange keeps one a
     side, so a second closing one would be refused if the first did arrive.
     """
+    side = life.trade.side.opposite
+    # By the rules of this moment: a contract's tick may have changed since the plan was made.
+    fitted = now.instrument.fit_trigger(side, OrderKind.STOP_MARKET, life.trade.stop_price)
     return OrderIntent(
         client_order_id=now.new_id(Purpose.STOP),
         trade_id=life.trade.trade_id,
         purpose=Purpose.STOP,
         symbol=life.trade.symbol,
-        side=life.trade.side.opposite,
+        side=side,
         kind=OrderKind.STOP_MARKET,
         quantity=life.trade.quantity if second else None,
-        trigger_price=life.trade.stop_price,
+        # None fits: sent as planned, for the exchange's refusal closes the position.
+        trigger_price=life.trade.stop_price if isinstance(fitted, Broken) else fitted,
         trigger_by=TriggerPrice.MARK,
         reduce_only=second,
         close_position=not second,

@@ -104,7 +104,10 @@ def test_no_plan_ever_exceeds_a_limit(
         assert notional <= plan.notional_usd
         assert notional <= equity * LIMITS.max_exposure_per_symbol_percent / 100
         assert notional + sum(others) <= equity * LIMITS.max_exposure_percent / 100
-        assert INSTRUMENT.violation(plan.quantity, paid, reduce_only=False) is None
+        assert (
+            INSTRUMENT.violation(side, plan.quantity, paid, mark_price=None, reduce_only=False)
+            is None
+        )
     assert plan.quantity == INSTRUMENT.quantity_down(plan.quantity, market=True)
     for level in (plan.stop_price, plan.targets[0].price, plan.liquidation_price):
         assert level % INSTRUMENT.tick_size == 0

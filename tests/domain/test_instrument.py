@@ -1,41 +1,60 @@
 """Filters: what is fitted passes, never to the worse side; fitting again changes nothing."""
 
+import math
 from decimal import Decimal
+from fractions import Fraction
 
 import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Broken, Fit, Instrument, Rule
 from rusy_tui.domain.money import ceil_to, exact, floor_to, to_ledger
+from rusy_tui.domain.order import OrderKind, Side
+from rusy_tui.simulator.feeds import contracts
 from tests.execution.stage import INSTRUMENT
 
-steps = st.sampled_from(
-    [Decimal(s) for s in ("1", "10", "0.1", "0.5", "0.25", "0.05", "0.001", "0.0000001")]
-)
+GRIDS = ("1", "10", "5", "0.1", "0.5", "0.25", "0.05", "0.0100", "0.001", "0.00001", "1E-7")
+grids = st.sampled_from([Decimal(text) for text in GRIDS])
 values = st.decimals(Decimal("0.00000001"), Decimal(10) ** 9, places=8)
+# Sizes are quotients: all 28 digits of them may count.
+quotients = st.builds(lambda a, b: a / b, values, values.filter(lambda v: v > 1))
+# Where real prices and sizes lie, so that most contracts have an order for them.
+marks = st.decimals(Decimal(1), Decimal(1_000_000), places=2)
+sizes = st.one_of(st.decimals(Decimal(1), Decimal(10_000), places=3), values, quotients)
+sides = st.sampled_from(list(Side))
+real = st.sampled_from([contracts.known(symbol) for symbol in contracts.known_symbols()])
+conditional = st.sampled_from([OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET])
 
 
 @st.composite
-def instruments(draw: st.DrawFn) -> Instrument:
-    step, market_step = draw(steps), draw(steps)
+def invented(draw: st.DrawFn) -> Instrument:
+    """A contract with odd grids, limits off them, and rules switched off by a zero."""
+    tick, step, market_step = draw(grids), draw(grids), draw(grids)
+    least = step * draw(st.integers(1, 5))
+    market_least = market_step * draw(st.integers(1, 5))
     return msgspec.structs.replace(
         INSTRUMENT,
-        tick_size=draw(steps),
-        min_price=Decimal(0),
-        max_price=Decimal(10) ** 12,
+        tick_size=tick,
+        min_price=draw(st.one_of(st.just(Decimal(0)), values.map(lambda v: v / 1000))),
+        max_price=draw(st.one_of(st.just(Decimal(0)), values.map(lambda v: v + 1000))),
         step_size=step,
-        min_quantity=step * draw(st.integers(1, 5)),
-        max_quantity=step * draw(st.integers(1000, 10**6)),
+        min_quantity=least,
+        max_quantity=least + draw(values),
         market_step_size=market_step,
-        market_min_quantity=market_step,
-        market_max_quantity=market_step * draw(st.integers(10, 1000)),
-        min_notional=Decimal(0),
+        market_min_quantity=market_least,
+        market_max_quantity=market_least + draw(values),
+        min_notional=draw(st.sampled_from([Decimal(0), Decimal(5), Decimal(100)])),
+        price_factor_up=draw(st.sampled_from([Decimal(0), Decimal("1.0500"), Decimal(2)])),
+        price_factor_down=draw(st.sampled_from([Decimal(0), Decimal("0.9500")])),
     )
 
 
-@given(values, steps)
+instruments = st.one_of(real, invented())
+
+
+@given(st.one_of(values, quotients), grids)
 def test_rounding_lands_on_a_step_on_the_asked_side(value: Decimal, step: Decimal) -> None:
     down, up = floor_to(value, step), ceil_to(value, step)
     assert down % step == 0
@@ -46,38 +65,263 @@ def test_rounding_lands_on_a_step_on_the_asked_side(value: Decimal, step: Decima
     assert ceil_to(up, step) == up
 
 
-@given(instruments(), values, values, st.booleans())
-def test_what_is_fitted_passes_and_fitting_again_changes_nothing(
-    instrument: Instrument, quantity: Decimal, price: Decimal, market: bool
+def test_rounding_down_does_not_round_the_quotient() -> None:
+    # Twenty times this has 29 digits; rounded to 28 they are 20.
+    assert floor_to(Decimal("0.9999999999999999999999999999"), Decimal("0.05")) == Decimal(
+        "0.95"
+    )
+    assert floor_to(Decimal("-0.07"), Decimal("0.05")) == Decimal("-0.10")
+    assert ceil_to(Decimal("-0.07"), Decimal("0.05")) == Decimal("-0.05")
+
+
+def breaks_no_filter(
+    one: Instrument,
+    side: Side,
+    quantity: Decimal,
+    price: Decimal | None,
+    mark: Decimal,
+    reduce_only: bool,
+) -> bool:
+    """The exchange's rules once more, in fractions and in other words."""
+
+    def on(value: Decimal, grid: Decimal) -> bool:
+        return grid == 0 or (Fraction(value) / Fraction(grid)).denominator == 1
+
+    limits = (one.step_size, one.min_quantity, one.max_quantity)
+    if price is None:
+        limits = (one.market_step_size, one.market_min_quantity, one.market_max_quantity)
+    good = on(quantity, limits[0]) and limits[1] <= quantity <= limits[2] and quantity > 0
+    if price is not None:
+        good = good and on(price, one.tick_size) and price > 0 and price >= one.min_price
+        good = good and (one.max_price == 0 or price <= one.max_price)
+        up, down = one.price_factor_up, one.price_factor_down
+        if side is Side.BUY and up:
+            good = good and Fraction(price) <= Fraction(mark) * Fraction(up)
+        if side is Side.SELL and down:
+            good = good and Fraction(price) >= Fraction(mark) * Fraction(down)
+    worth = Fraction(quantity) * Fraction(mark if price is None else price)
+    return good and (reduce_only or worth >= one.min_notional)
+
+
+def nearest(
+    one: Instrument, side: Side, quantity: Decimal, price: Decimal | None, mark: Decimal
+) -> tuple[Decimal, Decimal | None]:
+    """The order nearest to an intended one among those that are no worse, in fractions."""
+
+    def on(value: Fraction, grid: Decimal, up: bool = False) -> Decimal:
+        if not grid:
+            return Decimal(value.numerator) / Decimal(value.denominator)
+        steps = value / Fraction(grid)
+        return Decimal(math.ceil(steps) if up else math.floor(steps)) * grid
+
+    step, most = one.step_size, one.max_quantity
+    if price is None:
+        step, most = one.market_step_size, one.market_max_quantity
+    quantity = on(Fraction(min(quantity, most)), step)
+    if price is None:
+        return quantity, None
+    if side is Side.SELL:
+        edge = Fraction(mark) * Fraction(one.price_factor_down)
+        return quantity, on(
+            max(Fraction(price), edge, Fraction(one.min_price)), one.tick_size, True
+        )
+    bounds = [Fraction(price), Fraction(one.max_price)]
+    bounds.append(Fraction(mark) * Fraction(one.price_factor_up))
+    return quantity, on(min(bound for bound in bounds if bound), one.tick_size)
+
+
+@given(
+    instruments, sides, sizes, marks, st.one_of(st.none(), st.decimals("0.5", 2, places=6)),
+    st.booleans(),
+)  # fmt: skip
+def test_a_fitted_order_passes_is_no_worse_and_is_a_fixed_point(
+    instrument: Instrument,
+    side: Side,
+    quantity: Decimal,
+    mark: Decimal,
+    times_mark: Decimal | None,
+    reduce_only: bool,
 ) -> None:
-    fitted = instrument.quantity_down(quantity, market=market)
+    price = None if times_mark is None else mark * times_mark
+
+    def fitted(quantity: Decimal, price: Decimal | None) -> Fit | Broken:
+        return instrument.fit(side, quantity, price, mark_price=mark, reduce_only=reduce_only)
+
+    fit = fitted(quantity, price)
+    if isinstance(fit, Broken):
+        # There is none: neither as intended nor anything near that would be as good.
+        close = nearest(instrument, side, quantity, price, mark)
+        assert not breaks_no_filter(instrument, side, quantity, price, mark, reduce_only)
+        assert not breaks_no_filter(instrument, side, *close, mark, reduce_only)
+        assert fit.figures
+        return
+    assert breaks_no_filter(instrument, side, fit.quantity, fit.price, mark, reduce_only)
+    assert fit.quantity <= quantity
+    assert (fit.price is None) == (price is None)
+    if fit.price is not None and price is not None:
+        assert (price - fit.price) * side.sign >= 0
+    assert fitted(fit.quantity, fit.price) == fit
+    # As intended already: nothing is moved.
+    if breaks_no_filter(instrument, side, quantity, price, mark, reduce_only):
+        assert (fit.quantity, fit.price) == (quantity, price)
+
+
+@given(
+    instruments, sides, st.one_of(st.none(), values), values,
+    st.decimals(Decimal("0.2"), Decimal(5), places=4), st.booleans(),
+)  # fmt: skip
+def test_a_verdict_is_that_of_the_rules(
+    instrument: Instrument,
+    side: Side,
+    price: Decimal | None,
+    mark: Decimal,
+    lots: Decimal,
+    reduce_only: bool,
+) -> None:
+    quantity = instrument.min_quantity * lots
+    broken = instrument.violation(
+        side, quantity, price, mark_price=mark, reduce_only=reduce_only
+    )
+    passes = breaks_no_filter(instrument, side, quantity, price, mark, reduce_only)
+    assert (broken is None) == passes, broken
+
+
+@given(instruments, sides, conditional, st.one_of(values, quotients))
+def test_a_trigger_is_never_set_off_sooner_than_intended(
+    instrument: Instrument, side: Side, kind: OrderKind, price: Decimal
+) -> None:
+    fitted = instrument.fit_trigger(side, kind, price)
+    assume(isinstance(fitted, Decimal))
+    assert isinstance(fitted, Decimal)
+    # A sell stop and a buy at profit wait for the price to fall, the other two for a rise.
+    falling = (side is Side.SELL) == (kind is OrderKind.STOP_MARKET)
+    assert fitted <= price if falling else fitted >= price
+    assert instrument.fit_trigger(side, kind, fitted) == fitted
+    assert fitted >= instrument.min_price
+    assert not instrument.max_price or fitted <= instrument.max_price
+    assert fitted > 0
+    assert instrument.price_down(fitted) == fitted
+
+
+def test_only_orders_with_a_trigger_have_one() -> None:
+    with pytest.raises(ValueError, match="no trigger"):
+        INSTRUMENT.fit_trigger(Side.BUY, OrderKind.LIMIT, Decimal(100))
+
+
+@given(instruments, st.one_of(values, quotients), st.booleans())
+def test_parts_are_all_taken_and_leave_less_than_the_exchange_takes(
+    instrument: Instrument, quantity: Decimal, market: bool
+) -> None:
+    most = instrument.market_max_quantity if market else instrument.max_quantity
+    least = instrument.market_min_quantity if market else instrument.min_quantity
+    step = instrument.market_step_size if market else instrument.step_size
+    quantity = min(quantity, most * 50)
+    parts = instrument.parts(quantity, market=market)
+    for part in parts:
+        assert instrument.quantity_down(part, market=market) == part > 0
+    left = quantity - sum(parts)
+    assert left >= 0
+    usable = instrument.quantity_down(most, market=market)
+    # A contract whose greatest quantity is all but the least can't always be shared out.
+    assert left < (step if usable >= 2 * least + step and parts else max(least, step))
+    if parts:
+        assert (len(parts) - 1) * usable < quantity
+
+
+def test_a_remainder_too_small_is_shared_with_the_part_before() -> None:
+    instrument = msgspec.structs.replace(INSTRUMENT, market_min_quantity=Decimal(1))
+    assert instrument.parts(Decimal("200.5"), market=True) == (
+        Decimal(100), Decimal("99.5"), Decimal(1),
+    )  # fmt: skip
+    assert instrument.parts(Decimal("0.5"), market=True) == ()
+    assert instrument.parts(Decimal("0.5")) == (Decimal("0.5"),)
+
+
+@given(instruments, st.one_of(values, quotients))
+def test_what_is_closable_passes_as_a_limit_and_as_a_market_order(
+    instrument: Instrument, quantity: Decimal
+) -> None:
+    fitted = instrument.closable_quantity_down(quantity)
     assert fitted <= quantity
-    assert instrument.quantity_down(fitted, market=market) == fitted
-    assume(fitted)
-    tick = instrument.price_up(price)
-    assert instrument.violation(fitted, tick, reduce_only=False, market=market) is None
+    assert instrument.closable_quantity_down(fitted) == fitted
+    if fitted:
+        assert instrument.quantity_down(fitted) == fitted
+        assert instrument.quantity_down(fitted, market=True) == fitted
+
+
+def test_steps_that_do_not_divide_each_other_have_a_common_one() -> None:
+    instrument = msgspec.structs.replace(
+        INSTRUMENT, step_size=Decimal("0.02"), market_step_size=Decimal("0.05")
+    )
+    assert instrument.closable_quantity_down(Decimal("1.19")) == Decimal("1.1")
 
 
 @pytest.mark.parametrize(
-    ("quantity", "price", "named"),
+    ("side", "quantity", "price", "rule"),
     [
-        ("0", "100", "quantity"),
-        ("-1", "100", "quantity"),
-        ("0.0005", "100", "quantity"),
-        ("0.0015", "100", "quantity"),
-        ("2000", "100", "quantity"),
-        ("1", "100.05", "tick"),
-        ("1", "2000000", "outside"),
-        ("0.001", "100", "notional"),
+        (Side.BUY, "0", "100", Rule.NUMBER),
+        (Side.BUY, "-1", "100", Rule.NUMBER),
+        (Side.BUY, "NaN", "100", Rule.NUMBER),
+        (Side.BUY, "1", "Infinity", Rule.NUMBER),
+        (Side.BUY, "0.0015", "100", Rule.STEP),
+        (Side.BUY, "2000", "100", Rule.QUANTITY),
+        (Side.BUY, "1", "100.05", Rule.TICK),
+        (Side.BUY, "1", "2000000", Rule.PRICE),
+        (Side.BUY, "1", "105.1", Rule.BAND),
+        (Side.SELL, "1", "94.9", Rule.BAND),
+        (Side.BUY, "0.001", "100", Rule.NOTIONAL),
+        (Side.BUY, "500", None, Rule.QUANTITY),
     ],
 )
-def test_each_filter_names_itself(quantity: str, price: str, named: str) -> None:
-    broken = INSTRUMENT.violation(Decimal(quantity), Decimal(price), reduce_only=False)
-    assert named in (broken or "")
+def test_each_filter_names_itself(
+    side: Side, quantity: str, price: str | None, rule: Rule
+) -> None:
+    broken = INSTRUMENT.violation(
+        side,
+        Decimal(quantity),
+        None if price is None else Decimal(price),
+        mark_price=Decimal(100),
+        reduce_only=False,
+    )
+    assert broken is not None
+    assert broken.rule is rule
 
 
-def test_reduce_only_orders_may_be_small() -> None:
-    assert INSTRUMENT.violation(Decimal("0.001"), Decimal(100), reduce_only=True) is None
+def test_a_price_beyond_the_band_is_moved_into_it_on_the_better_side_only() -> None:
+    def at(side: Side, price: str) -> Decimal | Rule | None:
+        fit = INSTRUMENT.fit(
+            side, Decimal(1), Decimal(price), mark_price=Decimal(100), reduce_only=True
+        )
+        return fit.price if isinstance(fit, Fit) else fit.rule
+
+    assert at(Side.BUY, "120") == Decimal("105.0")
+    assert at(Side.SELL, "80") == Decimal("95.0")
+    # Far on the other side there is no band: such orders just rest.
+    assert at(Side.BUY, "50.07") == Decimal("50.0")
+    assert at(Side.SELL, "200.01") == Decimal("200.1")
+    # Only worse prices would pass.
+    assert at(Side.BUY, "0.04") is Rule.PRICE
+    assert at(Side.SELL, "1000000.05") is Rule.PRICE
+
+
+def test_reduce_only_orders_may_be_small_and_need_no_mark_price() -> None:
+    def market(reduce_only: bool, mark: str | None = None) -> Fit | Broken:
+        return INSTRUMENT.fit(
+            Side.SELL,
+            Decimal("0.0019"),
+            None,
+            mark_price=None if mark is None else Decimal(mark),
+            reduce_only=reduce_only,
+        )
+
+    assert market(True) == Fit(Decimal("0.001"), None)
+    small = market(False, "100")
+    assert isinstance(small, Broken)
+    assert small.rule is Rule.NOTIONAL
+    assert "0.100" in small.figures
+    unknown = market(False)
+    assert isinstance(unknown, Broken)
+    assert unknown.rule is Rule.NUMBER
 
 
 def test_market_orders_have_limits_of_their_own() -> None:
