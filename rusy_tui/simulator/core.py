@@ -31,6 +31,7 @@ from rusy_tui.simulator.margin import available
 from rusy_tui.simulator.market import FUNDING_MS, INTERVALS, SymbolMarket, next_funding_ms
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
 from rusy_tui.simulator.randomness import generator
+from rusy_tui.simulator.rate_limits import RateLimits
 from rusy_tui.simulator.refusals import refusal
 from rusy_tui.simulator.settlement import Settlement
 from rusy_tui.simulator.state import Books
@@ -69,6 +70,8 @@ class SimulatedExchange:
         self.feed = feed
         self.seed = seed
         self.clock = clock
+        self.rate_limits = RateLimits()
+        """What is announced and held; changed, it holds from the next request on."""
         self.played_ms = feed.start_ms
         """The moment up to which everything has traded, market time."""
         self.finished = asyncio.Event()

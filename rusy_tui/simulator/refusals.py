@@ -8,6 +8,7 @@ can't pass on both sides.
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
 
 
 class Refusal(Exception):
@@ -28,6 +29,10 @@ class Refusal(Exception):
 
 _TEXTS = {
     -1003: "Too many requests; current limit of IP is {0} requests per minute.",
+    -1008: (
+        "Request throttled by system-level protection. "
+        "Reduce-only/close-position orders are exempt. Please try again."
+    ),
     -1015: "Too many new orders; current limit is {0} orders per {1}.",
     -1021: "Timestamp for this request is outside of the recvWindow.",
     -1022: "Signature for this request is not valid.",
@@ -93,6 +98,7 @@ _TEXTS = {
 }
 _STATUS = {
     -1003: TOO_MANY_REQUESTS,
+    -1008: UNAVAILABLE,
     -1015: TOO_MANY_REQUESTS,
     -2014: UNAUTHORIZED,
     -2015: UNAUTHORIZED,
@@ -102,3 +108,9 @@ _STATUS = {
 def refusal(code: int, *details: object) -> Refusal:
     """The refusal with a number, its text filled with what it names."""
     return Refusal(code, _TEXTS[code].format(*details), _STATUS.get(code, BAD_REQUEST))
+
+
+def any_refusal(code: int) -> Refusal:
+    """A refusal with any number, of the table or not, where a fault asks for it."""
+    text = _TEXTS.get(code, "The request was refused.")
+    return Refusal(code, text.format("?", "?"), _STATUS.get(code, BAD_REQUEST))

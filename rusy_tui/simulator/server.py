@@ -11,11 +11,13 @@ from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import RusyError
 from rusy_tui.simulator.control import Control
 from rusy_tui.simulator.core import SimulatedExchange
+from rusy_tui.simulator.faults import Faults
 from rusy_tui.simulator.latency import Latency
 from rusy_tui.simulator.listen_keys import ListenKeys
 from rusy_tui.simulator.pace import PaceOwner
 from rusy_tui.simulator.randomness import generator
 from rusy_tui.simulator.rest.app import RestInterface
+from rusy_tui.simulator.rest.limits import Limits
 from rusy_tui.simulator.sockets import Sockets
 from rusy_tui.simulator.streams import Streams
 
@@ -62,11 +64,13 @@ class SimulatorServer:
         self._flush_s = flush_s if flush_s is not None else 0.0 if lockstep else _FLUSH_S
         self._keys = ListenKeys(clock, names or generator(exchange.seed, "listen keys"))
         latency = Latency(exchange.seed) if lockstep else None
+        self.faults = Faults(clock)
         self._streams = Streams(exchange, self._keys, conflate=self._flush_s > 0)
         self._rest = RestInterface(
             exchange,
             self._keys,
             clock,
+            self.faults,
             fastest=pace.fastest if pace else lambda: clock.speed,
             latency=latency,
         )
@@ -132,6 +136,11 @@ class SimulatorServer:
     def control_url(self) -> str:
         """Base address of the control endpoint."""
         return f"http://{HOST}:{self.port}/control"
+
+    @property
+    def limits(self) -> Limits:
+        """What is counted of who asks, and who was told to wait."""
+        return self._rest.limits
 
     @property
     def idle_s(self) -> float:

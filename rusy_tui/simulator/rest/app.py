@@ -1,7 +1,8 @@
-"""The doors of the REST interface: limits, key, signature, time; then the endpoint."""
+"""The doors of the REST interface: faults, limits, key, signature, time; the endpoint."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -10,9 +11,12 @@ from aiohttp import web
 from rusy_tui.domain.clock import Clock
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
+from rusy_tui.simulator.faults.blow import Blow
+from rusy_tui.simulator.faults.fault import Kind
+from rusy_tui.simulator.faults.faults import Asked, Faults
 from rusy_tui.simulator.latency import Delays, Latency
 from rusy_tui.simulator.listen_keys import ListenKeys
-from rusy_tui.simulator.refusals import Refusal
+from rusy_tui.simulator.refusals import Refusal, any_refusal, refusal
 from rusy_tui.simulator.rest import accounts, orders, public
 from rusy_tui.simulator.rest.endpoints import Call, Endpoint, Security
 from rusy_tui.simulator.rest.limits import LimitHit, Limits
@@ -26,6 +30,14 @@ from rusy_tui.simulator.rest.signatures import (
 _ENDPOINTS = (*public.ENDPOINTS, *orders.ENDPOINTS, *accounts.ENDPOINTS)
 _KEY_HEADER = "X-MBX-APIKEY"
 _OK = 200
+_UNAVAILABLE = 503
+_UNKNOWN_TEXT = "Unknown error, please check your request or try again later."
+_FAILED_TEXT = "Service Unavailable."
+
+_LONGEST_HANG_S = 300.0
+"""A request that is never answered ends with its connection, or after so long."""
+
+_HANG_LOOK_S = 1.0
 
 Fastest = Callable[[], float]
 
@@ -36,6 +48,7 @@ class RestInterface:
     Args:
         fastest: the greatest pace (market seconds a wall second) within a request's window.
         latency: delays on the clock; None for none.
+        faults: what goes wrong.
     """
 
     def __init__(
@@ -43,6 +56,7 @@ class RestInterface:
         exchange: SimulatedExchange,
         keys: ListenKeys,
         clock: Clock,
+        faults: Faults,
         *,
         fastest: Fastest,
         latency: Latency | None,
@@ -50,9 +64,10 @@ class RestInterface:
         self._exchange = exchange
         self._keys = keys
         self._clock = clock
+        self._faults = faults
         self._fastest = fastest
         self._latency = latency
-        self._limits = Limits(clock)
+        self.limits = Limits(clock, exchange.rate_limits)
         self._delays: WeakKeyDictionary[asyncio.Transport, Delays] = WeakKeyDictionary()
         self.last_asked_s = clock.monotonic_s()
         """When a client last asked for anything with a key; monotonic seconds."""
@@ -65,12 +80,49 @@ class RestInterface:
     def _door(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             body = await request.read()
+            knew = self.limits.knows(request.remote or "")
             await self._delay(request)
-            response = self._answer(endpoint, request, body)
+            asked = self._asked(endpoint, request, body)
+            blow = self._faults.on_request(asked)
+            if blow.late_s:
+                await self._clock.sleep(blow.late_s)
+            if blow.lost_before:
+                await self._lose(request, hang=blow.hang)
+                return web.Response()
+            response = self._answer(endpoint, request, body, asked, blow, knew=knew)
             await self._delay(request)
+            if blow.reply_late_s:
+                await self._clock.sleep(blow.reply_late_s)
+            if blow.lost_after:
+                await self._lose(request, hang=blow.hang)
+            elif "Retry-After" in response.headers:
+                self.limits.told(request.remote or "")
             return response
 
         return handle
+
+    def _asked(self, endpoint: Endpoint, request: web.Request, body: bytes) -> Asked:
+        """What faults are told of a request; what can't be read in it is left out."""
+        values = dict(parse_qsl(request.raw_path.partition("?")[2]))
+        values |= dict(parse_qsl(body.decode(errors="replace")))
+        account = self._exchange.account_of(request.headers.get(_KEY_HEADER, ""))
+        return Asked(
+            endpoint.method,
+            endpoint.path,
+            values.get("symbol"),
+            account.number if account is not None else None,
+            closes="true" in (values.get("reduceOnly"), values.get("closePosition")),
+            places=endpoint.counts_as_order,
+        )
+
+    async def _lose(self, request: web.Request, *, hang: bool) -> None:
+        """End a request's connection without an answer: at once, or when its client does."""
+        patience_s = _LONGEST_HANG_S if hang else 0.0
+        while patience_s > 0 and request.transport is not None:
+            await self._clock.sleep(_HANG_LOOK_S)
+            patience_s -= _HANG_LOOK_S
+        if request.transport is not None:
+            request.transport.abort()
 
     async def _delay(self, request: web.Request) -> None:
         connection = request.transport
@@ -81,21 +133,41 @@ class RestInterface:
             delays = self._delays[connection] = self._latency.connection()
         await self._clock.sleep(delays.next_s())
 
-    def _answer(self, endpoint: Endpoint, request: web.Request, body: bytes) -> web.Response:
+    def _answer(
+        self,
+        endpoint: Endpoint,
+        request: web.Request,
+        body: bytes,
+        asked: Asked,
+        blow: Blow,
+        *,
+        knew: bool,
+    ) -> web.Response:
         address = request.remote or ""
         headers: dict[str, str] = {}
+        status = _OK
+        reply: object
         try:
-            reply = self._carry_out(endpoint, request, body, address, headers)
-            status = _OK
+            if blow.retry_after_s:
+                self.limits.stop(address, blow.retry_after_s, banned=blow.banned)
+            self.limits.admit(address, str(asked), knew=knew)
+            reply = self._carry_out(endpoint, request, body, address, headers, blow)
         except Refusal as refused:
             reply = {"code": refused.code, "msg": refused.message}
             status = refused.status
             if isinstance(refused, LimitHit):
                 headers["Retry-After"] = str(refused.wait_s)
-        headers["X-MBX-USED-WEIGHT-1M"] = str(self._limits.used(address))
+        except _Unavailable as unavailable:
+            # Such answers come from before the exchange proper, and carry no number.
+            now_ms = self._clock.market_ms()
+            text = str(unavailable)
+            reply = {"timestamp": now_ms, "path": endpoint.path, "msg": text}
+            status = _UNAVAILABLE
+        headers["X-MBX-USED-WEIGHT-1M"] = str(self.limits.used(address))
+        encoded = msgspec.json.encode(reply)
         return web.Response(
             status=status,
-            body=msgspec.json.encode(reply),
+            body=blow.break_body(encoded) if status == _OK else encoded,
             content_type="application/json",
             headers=headers,
         )
@@ -107,23 +179,47 @@ class RestInterface:
         body: bytes,
         address: str,
         headers: dict[str, str],
+        blow: Blow,
     ) -> object:
         query = request.raw_path.partition("?")[2]
         try:
             parameters = Parameters(query, body.decode())
         except UnicodeDecodeError:
             raise Refusal(-1100, "Illegal characters found in a parameter.") from None
-        self._limits.weigh(address, endpoint.weight(parameters))
+        self.limits.weigh(address, endpoint.path, endpoint.weight(parameters))
         account: Account | None = None
         if endpoint.security is not Security.NONE:
             account = account_of_key(self._exchange, request.headers.get(_KEY_HEADER))
             self.last_asked_s = self._clock.monotonic_s()
         if endpoint.security is Security.SIGNED and account is not None:
             check_signature(account.api_secret, query.encode(), body)
-            check_timestamp(parameters, self._clock, self._fastest())
+            now_ms = self._clock.market_ms() + self._faults.clock_offset_ms(checks=True)
+            check_timestamp(parameters, now_ms, self._fastest())
         if endpoint.counts_as_order and account is not None:
-            in_10_s, in_minute = self._limits.count_order(account)
+            in_10_s, in_minute = self.limits.count_order(account, endpoint.orders_in_10_s)
             headers["X-MBX-ORDER-COUNT-10S"] = str(in_10_s)
             headers["X-MBX-ORDER-COUNT-1M"] = str(in_minute)
-        now_ms = self._clock.market_ms()
-        return endpoint.handler(Call(self._exchange, self._keys, parameters, account, now_ms))
+        _refuse(blow)
+        now_ms = self._clock.market_ms() + self._faults.clock_offset_ms(checks=False)
+        call = Call(self._exchange, self._keys, parameters, account, now_ms)
+        reply = endpoint.handler(call)
+        if blow.unknown_after:
+            raise _Unavailable(_UNKNOWN_TEXT)
+        return reply
+
+
+class _Unavailable(Exception):
+    """Answered with 503 and this text."""
+
+
+def _refuse(blow: Blow) -> None:
+    """Raise what a fault answers in the place of carrying out."""
+    match blow.refused:
+        case Kind.STATUS_UNKNOWN:
+            raise _Unavailable(_UNKNOWN_TEXT)
+        case Kind.UNAVAILABLE:
+            raise _Unavailable(_FAILED_TEXT)
+        case Kind.OVERLOADED:
+            raise refusal(-1008)
+        case Kind.STOP_REFUSED:
+            raise any_refusal(blow.code)

@@ -53,7 +53,8 @@ Weight = Callable[[Parameters], int]
 class Endpoint(msgspec.Struct, frozen=True):
     """An address, what it costs, and what it does.
 
-    ``weight`` is in units of the address's limit; an order counts on the account's instead.
+    ``weight`` is in units of the address's limit; an order counts on the account's instead,
+    once in the minute and ``orders_in_10_s`` times in the 10 s.
     """
 
     method: str
@@ -62,6 +63,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     weight: Weight
     security: Security = Security.NONE
     counts_as_order: bool = False
+    orders_in_10_s: int = 1
 
 
 def costs(weight: int) -> Weight:

@@ -25,7 +25,7 @@ def _time(call: Call) -> object:
 
 def _exchange_info(call: Call) -> object:
     instruments = [market.instrument for market in call.exchange.markets.values()]
-    return exchange_info(instruments, call.now_ms)
+    return exchange_info(instruments, call.exchange.rate_limits, call.now_ms)
 
 
 def _klines(call: Call) -> object:

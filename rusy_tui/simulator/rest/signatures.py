@@ -7,7 +7,6 @@ sent, without the signature itself: nothing is decoded or put in order before.
 import hashlib
 import hmac
 
-from rusy_tui.domain.clock import Clock
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.refusals import refusal
@@ -43,12 +42,13 @@ def check_signature(secret: str, query: bytes, body: bytes) -> None:
         raise refusal(-1022)
 
 
-def check_timestamp(parameters: Parameters, clock: Clock, fastest: float) -> None:
+def check_timestamp(parameters: Parameters, now_ms: int, fastest: float) -> None:
     """−1021 unless the request was made within its window.
 
     The timestamp is exchange time, which is market time; the window counts wall milliseconds,
-    so that a paced market does not make a client's clock look slow. ``fastest`` is the
-    greatest pace (market seconds a wall second) that held within the window.
+    so that a paced market does not make a client's clock look slow. ``now_ms`` is exchange
+    time, ``fastest`` the greatest pace (market seconds a wall second) that held within the
+    window.
     """
     stamp_ms = parameters.required_integer("timestamp")
     window_ms = parameters.integer("recvWindow")
@@ -56,7 +56,7 @@ def check_timestamp(parameters: Parameters, clock: Clock, fastest: float) -> Non
         window_ms = DEFAULT_WINDOW_MS
     if not 0 < window_ms <= LARGEST_WINDOW_MS:
         raise refusal(-1130, "recvWindow")
-    late_ms = (clock.market_ms() - stamp_ms) / fastest
+    late_ms = (now_ms - stamp_ms) / fastest
     if late_ms > window_ms or late_ms < -_AHEAD_MS:
         raise refusal(-1021)
 

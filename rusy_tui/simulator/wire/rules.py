@@ -12,24 +12,23 @@ from rusy_tui.simulator.checks import (
     quantity_precision,
 )
 from rusy_tui.simulator.orders import SETTLEMENT_ASSET
+from rusy_tui.simulator.rate_limits import RateLimits
 from rusy_tui.simulator.wire.words import text
-
-WEIGHT_A_MINUTE = 2400
-ORDERS_IN_10_S = 300
-ORDERS_A_MINUTE = 1200
 
 _NEVER_DELIVERED_MS = 4_133_404_800_000
 """The delivery date that perpetual contracts carry: 2100-12-25."""
 
 
-def exchange_info(instruments: list[Instrument], time_ms: int) -> dict[str, Any]:
+def exchange_info(
+    instruments: list[Instrument], limits: RateLimits, time_ms: int
+) -> dict[str, Any]:
     """Contracts with their filters, and the rate limits."""
     return {
         "exchangeFilters": [],
         "rateLimits": [
-            _limit("REQUEST_WEIGHT", "MINUTE", 1, WEIGHT_A_MINUTE),
-            _limit("ORDERS", "MINUTE", 1, ORDERS_A_MINUTE),
-            _limit("ORDERS", "SECOND", 10, ORDERS_IN_10_S),
+            _limit("REQUEST_WEIGHT", "MINUTE", 1, limits.weight_a_minute),
+            _limit("ORDERS", "MINUTE", 1, limits.orders_a_minute),
+            _limit("ORDERS", "SECOND", 10, limits.orders_in_10_s),
         ],
         "serverTime": time_ms,
         "futuresType": "U_MARGINED",
