@@ -14,6 +14,17 @@ MAX_OPEN_ORDERS = 200
 MAX_OPEN_ALGOS = 10
 """Open orders of a symbol: filters MAX_NUM_ORDERS and MAX_NUM_ALGO_ORDERS."""
 
+TRIGGER_PROTECT = Decimal("0.0500")
+"""How far last and mark price may be apart for a price-protected trigger, a fraction."""
+
+_LEAST_LIFE_MS = 600_000
+_LAST_MS = 253_402_300_799_000
+"""Bounds of goodTillDate: so long from now at least, and no later than the year 9999."""
+
+_LEAST_CALLBACK, _MOST_CALLBACK = Decimal("0.1"), Decimal(10)
+"""Bounds of a trailing stop's callback rate, percent."""
+
+_CLOSING_KINDS = (OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET)
 _CLIENT_ID = re.compile(r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
 
 
@@ -75,7 +86,7 @@ def check_order(request: OrderRequest, market: SymbolMarket) -> None:
     check_quantity(request.quantity, instrument, market=is_market)
     if request.price is not None:
         check_price(request.price, instrument)
-        _check_band(request.side, request.price, market)
+        check_band(request.side, request.price, market)
     if not request.reduce_only:
         price = market.mark if request.price is None else request.price
         if price * request.quantity < instrument.min_notional:
@@ -84,23 +95,52 @@ def check_order(request: OrderRequest, market: SymbolMarket) -> None:
         check_client_id(request.client_id)
 
 
-def check_algo(request: AlgoRequest, market: SymbolMarket) -> None:
+def check_life(good_till_ms: int, now_ms: int) -> None:
+    """When an order may end by itself (GTD): more than 600 s from now; 0 is never."""
+    if good_till_ms and not now_ms + _LEAST_LIFE_MS < good_till_ms < _LAST_MS:
+        raise refusal(-5040)
+
+
+def check_algo(request: AlgoRequest, market: SymbolMarket, now_ms: int) -> None:
     """Everything about a conditional order that needs no account.
 
     One observation of the test network says that a trigger off the tick is taken there; it
     is refused here, the stricter way: nobody should send one.
     """
-    if request.trigger_price <= ZERO:
+    instrument = market.instrument
+    trailing = request.kind is OrderKind.TRAILING_STOP_MARKET
+    if not trailing and request.trigger_price <= ZERO:
         raise refusal(-4006)
-    check_price(request.trigger_price, market.instrument)
+    trigger = request.activate_price if trailing else request.trigger_price
+    if trigger is not None:
+        check_price(trigger, instrument)
+    if request.close_position and request.kind not in _CLOSING_KINDS:
+        raise refusal(-4136, request.kind.name, "true")
+    if trailing and not _LEAST_CALLBACK <= request.callback_percent <= _MOST_CALLBACK:
+        raise refusal(-2007)
     if not request.close_position:
-        check_quantity(request.quantity, market.instrument, market=True)
-        notional = request.trigger_price * request.quantity
-        if not request.reduce_only and notional < market.instrument.min_notional:
-            raise refusal(-4164, format(market.instrument.min_notional, "f"))
+        check_quantity(request.quantity, instrument, market=request.price is None)
+    if request.price is not None:
+        check_price(request.price, instrument)
+        _check_stop_band(request.side, request.price, request.trigger_price, instrument)
+    if not request.close_position and not request.reduce_only:
+        price = request.price or trigger or _price(request, market)
+        if price * request.quantity < instrument.min_notional:
+            raise refusal(-4164, format(instrument.min_notional, "f"))
+    check_life(request.good_till_ms, now_ms)
     if request.client_id:
         check_client_id(request.client_id)
-    if is_triggered(request.kind, request.side, request.trigger_price, _price(request, market)):
+    _check_not_triggered(request, _price(request, market))
+
+
+def _check_not_triggered(request: AlgoRequest, price: Decimal) -> None:
+    """−2021 for one that would trigger, or start to trail, at once."""
+    if request.kind is OrderKind.TRAILING_STOP_MARKET:
+        activate = request.activate_price
+        # Documented: a buy's activation lies below the latest price, a sell's above it.
+        if activate is not None and (activate - price) * request.side.sign >= ZERO:
+            raise refusal(-2021)
+    elif is_triggered(request.kind, request.side, request.trigger_price, price):
         raise refusal(-2021)
 
 
@@ -109,8 +149,13 @@ def is_triggered(kind: OrderKind, side: Side, trigger: Decimal, price: Decimal) 
 
     Stops: a buy at or above its trigger, a sell at or below; take-profits the other way.
     """
-    rising = (side is Side.BUY) == (kind is OrderKind.STOP_MARKET)
+    rising = (side is Side.BUY) == (kind in (OrderKind.STOP, OrderKind.STOP_MARKET))
     return price >= trigger if rising else price <= trigger
+
+
+def is_protected(last: Decimal, mark: Decimal) -> bool:
+    """Whether last and mark price are too far apart for a price-protected trigger."""
+    return abs(last - mark) > mark * TRIGGER_PROTECT
 
 
 def _price(request: AlgoRequest, market: SymbolMarket) -> Decimal:
@@ -118,7 +163,19 @@ def _price(request: AlgoRequest, market: SymbolMarket) -> Decimal:
     return market.mark if request.trigger_by is TriggerPrice.MARK or last is None else last
 
 
-def _check_band(side: Side, price: Decimal, market: SymbolMarket) -> None:
+def _check_stop_band(
+    side: Side, price: Decimal, trigger: Decimal, instrument: Instrument
+) -> None:
+    """The limit price of a stop is judged by its trigger instead of the mark price."""
+    highest = trigger * instrument.price_factor_up
+    lowest = trigger * instrument.price_factor_down
+    if side is Side.BUY and price > highest:
+        raise refusal(-4183, format(instrument.price_down(highest), "f"))
+    if side is Side.SELL and price < lowest:
+        raise refusal(-4184, format(instrument.price_up(lowest), "f"))
+
+
+def check_band(side: Side, price: Decimal, market: SymbolMarket) -> None:
     """PERCENT_PRICE: a buy not far above the mark price, a sell not far below."""
     instrument = market.instrument
     highest = market.mark * instrument.price_factor_up

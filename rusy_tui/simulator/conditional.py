@@ -1,23 +1,32 @@
 """Conditional orders: the exchange's algo book.
 
 NEW → TRIGGERING → TRIGGERED → FINISHED, or CANCELED, EXPIRED, REJECTED. They bind no margin
-and are checked at their trigger. What they become is a plain market order, under a client id
-that the exchange makes: only the conditional order's own record ties the two together.
+and are checked at their trigger. What they become is a plain order, under a client id that
+the exchange makes: only the conditional order's own record ties the two together. One that
+became a limit order stays TRIGGERED for as long as that rests.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, OrderState, TimeInForce, TriggerPrice
 from rusy_tui.simulator.account import Account
-from rusy_tui.simulator.checks import MAX_OPEN_ALGOS, check_algo, is_triggered
+from rusy_tui.simulator.checks import (
+    MAX_OPEN_ALGOS,
+    check_algo,
+    is_protected,
+    is_triggered,
+)
 from rusy_tui.simulator.happenings import TriggerRefused
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
 from rusy_tui.simulator.refusals import Refusal, refusal
 from rusy_tui.simulator.settlement import Settlement
 from rusy_tui.simulator.state import Books
+from rusy_tui.simulator.switches import Switches
 from rusy_tui.simulator.trading import Trading
+from rusy_tui.simulator.trailing import follow, trailing_trigger
 
 
 class Conditionals:
@@ -29,11 +38,13 @@ class Conditionals:
         markets: Mapping[str, SymbolMarket],
         settlement: Settlement,
         trading: Trading,
+        switches: Switches,
     ) -> None:
         self._books = books
         self._markets = markets
         self._settlement = settlement
         self._trading = trading
+        self._switches = switches
 
     # ── commands ──────────────────────────────────────────────────────────────────────
 
@@ -43,17 +54,9 @@ class Conditionals:
         Raises:
             Refusal: when the exchange turns it down; nothing has changed then.
         """
-        market = self._trading.market(request.symbol)
-        check_algo(request, market)
-        open_algos = self._books.open_algos_of(account)
-        # The exchange's list has no number of its own for a repeated clientAlgoId.
-        if request.client_id and any(a.client_id == request.client_id for a in open_algos):
-            raise refusal(-4116)
-        ours = [algo for algo in open_algos if algo.symbol == request.symbol]
-        if len(ours) >= MAX_OPEN_ALGOS:
-            raise refusal(-4045)
-        if request.close_position and any(_same_closer(algo, request) for algo in ours):
-            raise refusal(-4130)
+        self.check(account, request, now_ms)
+        price = self._watched(self._trading.market(request.symbol), request.trigger_by)
+        trails = request.kind is OrderKind.TRAILING_STOP_MARKET
         algo = AlgoOrder(
             algo_id=self._books.next_algo_id(),
             client_id=request.client_id or self._trading.new_name(),
@@ -69,25 +72,57 @@ class Conditionals:
             created_ms=now_ms,
             updated_ms=now_ms,
             account=account.number,
+            price=request.price or ZERO,
+            time_in_force=request.time_in_force,
+            good_till_ms=request.good_till_ms,
+            # Documented: without an activation price the latest price is it.
+            activate_price=(request.activate_price or price) if trails else ZERO,
+            callback_percent=request.callback_percent,
+            best_price=price if trails else ZERO,
         )
         self._settlement.move_algo(algo, OrderState.NEW, now_ms)
         return algo
 
+    def check(self, account: Account, request: AlgoRequest, now_ms: int) -> None:
+        """Judge a conditional order and place nothing; raises Refusal."""
+        market = self._trading.market(request.symbol)
+        check_algo(request, market, now_ms)
+        open_algos = self._books.open_algos_of(account)
+        # The exchange's list has no number of its own for a repeated clientAlgoId.
+        if request.client_id and any(a.client_id == request.client_id for a in open_algos):
+            raise refusal(-4116)
+        ours = [algo for algo in open_algos if algo.symbol == request.symbol]
+        if len(ours) >= MAX_OPEN_ALGOS:
+            raise refusal(-4045)
+        if request.close_position and any(_same_closer(algo, request) for algo in ours):
+            raise refusal(-4130)
+        reduces = request.reduce_only or request.close_position
+        barred = self._books.trouble.barred.get(request.symbol)
+        if barred is not None and not reduces:
+            raise refusal(barred)
+        if self._switches.stops_need_position and reduces:
+            position = account.position(request.symbol)
+            if position.sign != -request.side.sign:
+                raise refusal(-2022)
+
     def cancel(
         self, account: Account, algo_id: int | None, client_id: str, now_ms: int
     ) -> AlgoOrder:
-        """Cancel one; −2011 when it is not open."""
+        """Cancel one; −2011 when it is not open, −4117 while it is triggering."""
         for algo in self._books.open_algos_of(account):
             if algo.is_named(algo_id, client_id):
+                if not algo.is_waiting:
+                    raise refusal(-4117)
                 self._settlement.move_algo(algo, OrderState.CANCELED, now_ms)
                 return algo
         raise refusal(-2011)
 
     def cancel_all(self, account: Account, symbol: str, now_ms: int) -> None:
-        """Cancel all open ones of a symbol."""
+        """Cancel all of a symbol that wait for their trigger."""
         self._trading.market(symbol)
         for algo in self._books.open_algos_of(account, symbol):
-            self._settlement.move_algo(algo, OrderState.CANCELED, now_ms)
+            if algo.is_waiting:
+                self._settlement.move_algo(algo, OrderState.CANCELED, now_ms)
 
     def find(self, account: Account, algo_id: int | None, client_id: str) -> AlgoOrder:
         """The one of a number or of a client's id, its newest; −2013 where there is none."""
@@ -106,31 +141,62 @@ class Conditionals:
         """Trigger what watches the mark price (MARK_PRICE)."""
         self._check(market, TriggerPrice.MARK, now_ms)
 
+    def release(self, symbol: str, now_ms: int) -> None:
+        """Let what was held in TRIGGERING go on, in the order it came to rest."""
+        for algo in list(self._books.open_algos.values()):
+            if algo.symbol == symbol and algo.state is OrderState.TRIGGERING:
+                self._carry_out(algo, now_ms)
+
+    def _watched(self, market: SymbolMarket, by: TriggerPrice) -> Decimal:
+        last = market.last
+        return market.mark if by is TriggerPrice.MARK or last is None else last
+
     def _check(self, market: SymbolMarket, by: TriggerPrice, now_ms: int) -> None:
-        if not self._books.open_algos or market.last is None:
+        last = market.last
+        if not self._books.open_algos or last is None:
             return
-        price = market.mark if by is TriggerPrice.MARK else market.last
+        price = self._watched(market, by)
+        too_far = is_protected(last, market.mark)
         for algo in list(self._books.open_algos.values()):
             if (
-                algo.is_open  # an earlier trigger may have closed the position
-                and algo.symbol == market.symbol
-                and algo.trigger_by is by
-                and is_triggered(algo.kind, algo.side, algo.trigger_price, price)
+                not algo.is_waiting  # an earlier trigger may have closed the position
+                or algo.symbol != market.symbol
+                or algo.trigger_by is not by
+                or not _is_set_off(algo, price)
             ):
+                continue
+            # Protected, it waits until last and mark price are near each other again: the
+            # documents say no more than that they "cannot" be further apart.
+            if not (algo.price_protect and too_far):
                 self._trigger(algo, now_ms)
 
     def _trigger(self, algo: AlgoOrder, now_ms: int) -> None:
-        account = self._books.accounts[algo.account]
         algo.triggered_ms = now_ms
         self._settlement.move_algo(algo, OrderState.TRIGGERING, now_ms)
+        if algo.symbol not in self._books.trouble.held:
+            self._carry_out(algo, now_ms)
+
+    def _carry_out(self, algo: AlgoOrder, now_ms: int) -> None:
+        """Place what a triggered order becomes, or say why not."""
+        account = self._books.accounts[algo.account]
+        try:
+            if algo.reduce_only and not algo.price:
+                self._close(algo, account, now_ms)
+            else:
+                self._place(algo, account, now_ms)
+        except Refusal as refused:
+            algo.reason = refused.message
+            self._settlement.move_algo(algo, OrderState.REJECTED, now_ms)
+            told = TriggerRefused(algo, algo.algo_id, now_ms)
+            self._settlement.tell(account, told)
+
+    def _close(self, algo: AlgoOrder, account: Account, now_ms: int) -> None:
+        """A market order that only reduces: of its quantity, or of all there is."""
         size = account.position(algo.symbol).size
         quantity = size if algo.close_position else algo.quantity
-        if algo.reduce_only and not account.closing(algo.symbol, algo.side, quantity):
-            self._refuse(algo, refusal(-2022), now_ms)
-            return
-        if not algo.reduce_only:
-            self._open(algo, account, now_ms)
-            return
+        if not account.closing(algo.symbol, algo.side, quantity):
+            raise refusal(-2022)
+        self._trading.check_trouble(algo.symbol, OrderKind.MARKET, reduces=True)
         # Stops are never cut down by the market order's own limits of size here: a position
         # larger than one market order may be is not reachable with this account's money.
         order = Order(
@@ -149,42 +215,41 @@ class Conditionals:
             account=account.number,
             algo_id=algo.algo_id,
         )
-        self._placed(algo, order.order_id, now_ms)
-        self._trading.execute(account, order, now_ms)
-        self._finish(algo, order, now_ms)
+        self._placed(algo, order, now_ms)
+        self._trading.execute(order, now_ms)
 
-    def _open(self, algo: AlgoOrder, account: Account, now_ms: int) -> None:
-        """A triggered order that may open: it passes all the checks of a plain one."""
+    def _place(self, algo: AlgoOrder, account: Account, now_ms: int) -> None:
+        """One that may open, or rest: it passes all the checks of a plain order."""
         request = OrderRequest(
             symbol=algo.symbol,
             side=algo.side,
-            kind=OrderKind.MARKET,
+            kind=OrderKind.LIMIT if algo.price else OrderKind.MARKET,
             quantity=algo.quantity,
+            price=algo.price or None,
+            time_in_force=algo.time_in_force if algo.price else TimeInForce.GTC,
+            reduce_only=algo.reduce_only,
         )
-        try:
-            order = self._trading.place(account, request, now_ms)
-        except Refusal as refused:
-            self._refuse(algo, refused, now_ms)
-            return
-        order.algo_id = algo.algo_id
-        self._placed(algo, order.order_id, now_ms)
-        self._finish(algo, order, now_ms)
+        admitted = self._trading.admit(account, request, now_ms, algo.algo_id)
+        # Its end was judged when it was placed: it may be near by now.
+        admitted.order.good_till_ms = algo.good_till_ms
+        self._placed(algo, admitted.order, now_ms)
+        self._trading.run(admitted, now_ms)
 
-    def _placed(self, algo: AlgoOrder, order_id: int, now_ms: int) -> None:
-        algo.order_id = order_id
+    def _placed(self, algo: AlgoOrder, order: Order, now_ms: int) -> None:
+        algo.order_id = order.order_id
         self._settlement.move_algo(algo, OrderState.TRIGGERED, now_ms)
-
-    def _finish(self, algo: AlgoOrder, order: Order, now_ms: int) -> None:
-        algo.actual_price = order.average_price
-        algo.actual_quantity = order.filled
-        self._settlement.move_algo(algo, OrderState.FINISHED, now_ms)
-
-    def _refuse(self, algo: AlgoOrder, why: Refusal, now_ms: int) -> None:
-        algo.reason = why.message
-        self._settlement.move_algo(algo, OrderState.REJECTED, now_ms)
-        account = self._books.accounts[algo.account]
-        self._settlement.tell(account, TriggerRefused(algo, algo.algo_id, now_ms))
 
 
 def _same_closer(algo: AlgoOrder, request: AlgoRequest) -> bool:
     return algo.close_position and algo.side is request.side and algo.kind is request.kind
+
+
+def _is_set_off(algo: AlgoOrder, price: Decimal) -> bool:
+    """Whether a price sets an order off; a trailing one takes it into account first."""
+    if algo.kind is not OrderKind.TRAILING_STOP_MARKET:
+        return is_triggered(algo.kind, algo.side, algo.trigger_price, price)
+    algo.best_price = follow(algo.side, algo.best_price, price)
+    trigger = trailing_trigger(algo)
+    if trigger is None:
+        return False
+    return price >= trigger if algo.side.sign > 0 else price <= trigger

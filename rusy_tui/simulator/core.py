@@ -14,8 +14,11 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.money import ZERO
 from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.acts import Acts
+from rusy_tui.simulator.amending import Amending, AmendRequest
 from rusy_tui.simulator.brackets import MAX_LEVERAGE, largest_notional
 from rusy_tui.simulator.conditional import Conditionals
+from rusy_tui.simulator.deadlines import Deadlines
 from rusy_tui.simulator.feeds import Feed, Print, Step
 from rusy_tui.simulator.happenings import (
     AccountHappening,
@@ -35,6 +38,7 @@ from rusy_tui.simulator.rate_limits import RateLimits
 from rusy_tui.simulator.refusals import refusal
 from rusy_tui.simulator.settlement import Settlement
 from rusy_tui.simulator.state import Books
+from rusy_tui.simulator.switches import Switches
 from rusy_tui.simulator.trading import Trading
 from rusy_tui.simulator.upkeep import Upkeep
 
@@ -58,6 +62,7 @@ class SimulatedExchange:
         clock: what time it is; steps must be applied in its order.
         accounts: accounts to open, or the books of a former run to go on with.
         seed: of all that is random here (liquidity, order of events, names).
+        switches: what the exchange's documents leave open.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class SimulatedExchange:
         clock: Clock,
         accounts: Iterable[AccountSpec] | Books,
         seed: int,
+        switches: Switches | None = None,
     ) -> None:
         self.feed = feed
         self.seed = seed
@@ -83,8 +89,21 @@ class SimulatedExchange:
         self.books = accounts if isinstance(accounts, Books) else Books(accounts=[])
         self._settlement = Settlement(self.books, self.markets, self._tell_account, seed)
         self.trading = Trading(self.books, self.markets, self._settlement, seed)
+        self.switches = switches or Switches()
         self.conditionals = Conditionals(
-            self.books, self.markets, self._settlement, self.trading
+            self.books, self.markets, self._settlement, self.trading, self.switches
+        )
+        self.amending = Amending(self.books, self.markets, self._settlement, self.trading)
+        self.deadlines = Deadlines(
+            self.books,
+            clock,
+            self._settlement,
+            self.trading,
+            self.conditionals,
+            self.switches,
+        )
+        self.acts = Acts(
+            self.books, self.markets, self._settlement, self.trading, self.conditionals
         )
         self._upkeep = Upkeep(feed, self.books, self.markets, self._settlement)
         self._listeners: list[Listener] = []
@@ -92,6 +111,7 @@ class SimulatedExchange:
         if isinstance(accounts, Books):
             for order in accounts.open_orders.values():
                 self.markets[order.symbol].book.restore(order)
+            self.acts.restore()
         else:
             for spec in accounts:
                 self.open_account(spec)
@@ -115,6 +135,7 @@ class SimulatedExchange:
     def apply(self, step: Step) -> None:
         """Let everything of a step trade; fills, triggers and liquidations follow."""
         now_ms = self.played_ms = step.time_ms
+        self.deadlines.end_due(now_ms)
         moved: list[SymbolMarket] = []
         for traded in step.prints:
             market = self.markets[traded.symbol]
@@ -224,11 +245,43 @@ class SimulatedExchange:
         """Place a plain order now; raises Refusal."""
         order = self.trading.place(account, request, self.clock.market_ms())
         self.tell_top(self.markets[request.symbol], self.clock.market_ms())
+        if order.good_till_ms:
+            self.deadlines.noticed()
+        return order
+
+    def amend(self, account: Account, request: AmendRequest) -> Order:
+        """Change a resting order now; raises Refusal."""
+        order = self.amending.amend(account, request, self.clock.market_ms())
+        self.tell_top(self.markets[request.symbol], self.clock.market_ms())
         return order
 
     def place_algo(self, account: Account, request: AlgoRequest) -> AlgoOrder:
         """Place a conditional order now; raises Refusal."""
         return self.conditionals.place(account, request, self.clock.market_ms())
+
+    # ── acts of the exchange, on purpose ──────────────────────────────────────────────
+
+    def hold_triggers(self, symbol: str, held: bool) -> None:
+        """Keep triggered conditional orders in TRIGGERING; released, they go on."""
+        self.acts.hold_triggers(symbol, held, self.clock.market_ms())
+
+    def expire_algo(self, algo_id: int) -> None:
+        """End a conditional order that waits for its trigger; LookupError without one."""
+        self.acts.expire_algo(algo_id, self.clock.market_ms())
+
+    def bar_openings(self, symbol: str, code: int | None) -> None:
+        """Refuse what opens with a number; reduce-only and closePosition pass."""
+        self.acts.bar_openings(symbol, code)
+
+    def limit_fills(self, symbol: str, share: Decimal | None) -> None:
+        """Cut the next fill of a resting order to a share of it; no other fills after it."""
+        self.acts.limit_fills(symbol, share)
+
+    def thin_book(self, symbol: str, thin: bool) -> None:
+        """Let market orders find no counterpart near enough (−4131)."""
+        self.acts.thin_book(symbol, thin)
+
+    # ── settings ──────────────────────────────────────────────────────────────────────
 
     def set_leverage(self, account: Account, symbol: str, leverage: int) -> None:
         """Set a symbol's leverage; −4028 beyond the table, −2028 without the margin for it."""

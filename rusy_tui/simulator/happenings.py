@@ -56,7 +56,7 @@ class MarkMoved(msgspec.Struct, frozen=True):
 
 
 class OrderMoved(msgspec.Struct, frozen=True):
-    """An order moved. ``execution`` in the exchange's words: NEW, TRADE, CANCELED, EXPIRED."""
+    """An order moved. ``execution`` in the exchange's words: NEW, TRADE …"""
 
     order: Order
     execution: str

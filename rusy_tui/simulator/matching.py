@@ -12,16 +12,17 @@ No orders are changed here: the book says what would happen, the exchange settle
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 import msgspec
 
 from rusy_tui.domain.instrument import Instrument
-from rusy_tui.domain.money import ZERO
+from rusy_tui.domain.money import ZERO, floor_to
 from rusy_tui.domain.order import Side
 from rusy_tui.simulator.liquidity import Level, Liquidity
 from rusy_tui.simulator.orders import Order
+from rusy_tui.simulator.state import FillLimit
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -61,6 +62,7 @@ class Book:
         self.liquidity = liquidity
         self.last: Decimal | None = None
         self.time_ms = 0
+        self.fill_limit: FillLimit | None = None
         self._bids: dict[int, Order] = {}
         self._asks: dict[int, Order] = {}
         # What takers removed from others' levels since the last trade of the market.
@@ -99,23 +101,45 @@ class Book:
         if not self._bids and not self._asks:
             return []
         through = [order for order in self._bids.values() if order.price > price]
-        through.sort(key=lambda order: (-order.price, order.order_id))
+        through.sort(key=lambda order: (-order.price, order.rank))
         above = [order for order in self._asks.values() if order.price < price]
-        above.sort(key=lambda order: (order.price, order.order_id))
+        above.sort(key=lambda order: (order.price, order.rank))
         fills = [(order, order.remaining) for order in (*through, *above)]
         for side in (self._bids, self._asks):
             at_price = [order for order in side.values() if order.price == price]
             fills += _consume_queue(sorted(at_price, key=_arrival), quantity)
+        if self.fill_limit is not None:
+            return [(order, self._fillable(order, met)) for order, met in fills[:1]]
         return fills
+
+    def _fillable(self, order: Order, met: Decimal) -> Decimal:
+        """How much of a resting order may fill of what meets it."""
+        limit = self.fill_limit
+        if limit is None:
+            return met
+        if limit.spent:
+            return ZERO
+        step = self.instrument.step_size
+        return min(met, max(floor_to(order.remaining * limit.share, step), step))
 
     # ── what a taker meets ────────────────────────────────────────────────────────────
 
     def walk(
-        self, side: Side, quantity: Decimal, limit: Decimal | None, account: int
+        self,
+        side: Side,
+        quantity: Decimal,
+        limit: Decimal | None,
+        account: int,
+        reducible: Callable[[Order], Decimal],
     ) -> list[Match]:
-        """What a taking order would meet, best price first, up to its quantity and limit."""
+        """What a taking order would meet, best price first, up to its quantity and limit.
+
+        ``reducible`` says how much of its account's position a resting order could close: a
+        reduce-only one is met by no more than that.
+        """
         left = quantity
         matches: list[Match] = []
+        given: dict[int, Decimal] = {}
         for price, available, maker in self._opposite(side):
             if left <= ZERO or (limit is not None and _beyond(price, limit, side)):
                 break
@@ -123,9 +147,16 @@ class Book:
                 matches.append(Match(price, ZERO, maker))
                 continue
             met = min(left, available)
+            if maker is not None:
+                # One resting order fills under a limit, and only once.
+                met = ZERO if given and self.fill_limit else self._fillable(maker, met)
+                if maker.reduce_only:
+                    met = min(met, reducible(maker) - given.get(maker.account, ZERO))
             if met > ZERO:
                 matches.append(Match(price, met, maker))
                 left -= met
+                if maker is not None:
+                    given[maker.account] = given.get(maker.account, ZERO) + met
         return matches
 
     def consume(self, matches: Iterable[Match]) -> None:
@@ -172,9 +203,7 @@ class Book:
         orders = self._asks if side is Side.BUY else self._bids
         ours: list[_Row] = [
             (order.price, order.remaining, order)
-            for order in sorted(
-                orders.values(), key=lambda o: (o.price * direction, o.order_id)
-            )
+            for order in sorted(orders.values(), key=lambda o: (o.price * direction, o.rank))
         ]
         # Everybody else stands first at a price: ours came later, and so they are merged.
         return heapq.merge(others, ours, key=lambda row: row[0] * direction)
@@ -200,8 +229,7 @@ class Book:
 
 
 def _arrival(order: Order) -> int:
-    # Order numbers rise with time.
-    return order.order_id
+    return order.rank
 
 
 def _beyond(price: Decimal, limit: Decimal, side: Side) -> bool:

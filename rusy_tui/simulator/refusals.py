@@ -47,6 +47,8 @@ _TEXTS = {
     -1121: "Invalid symbol.",
     -1125: "This listenKey does not exist.",
     -1130: "Data sent for parameter '{0}' is not valid.",
+    -1136: "Invalid newOrderRespType.",
+    -2007: "Invalid callBack rate.",
     -2011: "Unknown order sent.",
     -2013: "Order does not exist.",
     -2014: "API-key format invalid.",
@@ -75,7 +77,10 @@ _TEXTS = {
     -4047: "Margin type cannot be changed if there exists open orders.",
     -4048: "Margin type cannot be changed if there exists position.",
     -4061: "Order's position side does not match user's setting.",
+    -4082: "Invalid number of batch place orders.",
+    -4087: "User can only place reduce only order.",
     -4116: "ClientOrderId is duplicated.",
+    -4117: "Stop order is triggering.",
     -4120: (
         "Order type not supported for this endpoint. "
         "Please use the Algo Order API endpoints instead."
@@ -84,9 +89,23 @@ _TEXTS = {
         "An open stop or take profit order with GTE and closePosition in the direction "
         "is existing."
     ),
+    -4131: "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
+    -4136: "Target strategy invalid for orderType '{0}', closePosition '{1}'.",
     -4137: "Quantity must be zero with closePosition equals true.",
     -4138: "Reduce only must be true with closePosition equals true.",
+    -4140: "Invalid symbol status for opening position.",
     -4164: "Order's notional must be no smaller than {0} (unless you choose reduce only).",
+    -4183: "Limit price can't be higher than {0}.",
+    -4184: "Limit price can't be lower than {0}.",
+    -4192: "Trade forbidden due to Cooling-off Period.",
+    -4400: (
+        "Futures Trading Quantitative Rules violated, only reduceOnly order is allowed, please "
+        "try again later."
+    ),
+    -4401: (
+        "Futures Trading Risk Control Rules of large position holding violated, only "
+        "reduceOnly order is allowed, please reduce the position."
+    ),
     -5021: (
         "Due to the order could not be filled immediately, the FOK order has been rejected. "
         "The order will not be recorded in the order history."
@@ -95,6 +114,17 @@ _TEXTS = {
         "Due to the order could not be executed as maker, the Post Only order will be "
         "rejected. The order will not be recorded in the order history."
     ),
+    -5025: "Only limit order is supported.",
+    -5026: "Exceed maximum modify order limit.",
+    -5027: "No need to modify the order.",
+    -5029: "Order's notional must be no smaller than {0}.",
+    -5037: "Invalid price match.",
+    -5039: "Invalid self trade prevention mode.",
+    -5040: (
+        "The goodTillDate timestamp must be greater than the current time plus 600 seconds and "
+        "smaller than 253402300799000."
+    ),
+    -5047: "The original order is not a reduce-only order.",
 }
 _STATUS = {
     -1003: TOO_MANY_REQUESTS,

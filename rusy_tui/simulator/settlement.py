@@ -13,7 +13,7 @@ from rusy_tui.simulator.happenings import (
     OrderMoved,
 )
 from rusy_tui.simulator.market import SymbolMarket
-from rusy_tui.simulator.orders import AlgoOrder, LedgerEntry, Order, Trade
+from rusy_tui.simulator.orders import AlgoOrder, Expiry, LedgerEntry, Order, Trade
 from rusy_tui.simulator.randomness import generator
 from rusy_tui.simulator.state import Books
 
@@ -87,6 +87,7 @@ class Settlement:
             told.reverse()
         for happening in told:
             self._tell(account, happening)
+        self._follow(order, now_ms)
         return trade
 
     def end(self, order: Order, state: OrderState, execution: str, now_ms: int) -> None:
@@ -96,9 +97,30 @@ class Settlement:
         self._books.keep(order)
         self._markets[order.symbol].book.remove(order)
         self._tell(self._account(order), OrderMoved(order, execution, None, now_ms))
+        self._follow(order, now_ms)
+
+    def amended(self, order: Order, now_ms: int) -> None:
+        """An order has another price or quantity."""
+        order.updated_ms = now_ms
+        self._books.keep(order)
+        self._tell(self._account(order), OrderMoved(order, "AMENDMENT", None, now_ms))
+
+    def _follow(self, order: Order, now_ms: int) -> None:
+        """Keep the conditional order that an order came from in step with it."""
+        algo = self._books.algos.get(order.algo_id)
+        if algo is None:
+            return
+        algo.actual_price, algo.actual_quantity = order.average_price, order.filled
+        if not order.is_open and algo.state is OrderState.TRIGGERED:
+            # FINISHED: filled or cancelled in the matching engine (notes on ALGO_UPDATE).
+            self.move_algo(algo, OrderState.FINISHED, now_ms)
 
     def expire_reducers(self, account: Account, symbol: str, now_ms: int) -> None:
         """End what can only reduce a position that is no longer there.
+
+        The exchange's word for it is that the order is "knocked out": it would open or turn
+        a position. While some of the position is left such orders stay, and each fills by no
+        more than there is; whether the exchange cuts them earlier is not documented.
 
         Reduce-only orders, and conditional orders with closePosition (which the exchange
         keeps as GTE_GTC: its notes on ALGO_UPDATE say EXPIRED when the position is closed).
@@ -107,6 +129,7 @@ class Settlement:
         position = account.position(symbol)
         for order in self._books.open_orders_of(account, symbol):
             if order.reduce_only and position.sign != -order.side.sign:
+                order.expiry = Expiry.KNOCKED_OUT
                 self.end(order, OrderState.EXPIRED, "EXPIRED", now_ms)
         if not position.quantity:
             for algo in self._books.open_algos_of(account, symbol):

@@ -1,22 +1,53 @@
 """The exchange's books: accounts, orders of both kinds, and the numbers given out."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
 
 from rusy_tui.simulator.account import Account
-from rusy_tui.simulator.orders import AlgoOrder, Order
+from rusy_tui.simulator.orders import AlgoOrder, Amendment, Order
 
 AnyOrder = TypeVar("AnyOrder", Order, AlgoOrder)
 
 
 class Counters(msgspec.Struct):
-    """The last number given to an order, a conditional order and a ledger entry."""
+    """The last number given to an order, a conditional order, an entry, an amendment."""
 
     order: int = 8_000_000_000
     algo: int = 4_000_000_000_000
     entry: int = 9_000_000_000
+    amendment: int = 5_000
+
+
+class Countdown(msgspec.Struct, frozen=True, kw_only=True):
+    """When all of an account's orders of a symbol are cancelled: wall ms since the epoch."""
+
+    account: int
+    symbol: str
+    due_ms: int
+
+
+class FillLimit(msgspec.Struct):
+    """How much of a resting order the next fill may take; nothing fills once it is spent."""
+
+    share: Decimal
+    spent: bool = False
+
+
+class Trouble(msgspec.Struct, kw_only=True):
+    """What is made to go wrong on purpose, by symbol, until it is lifted.
+
+    ``held``: triggered conditional orders stay in TRIGGERING. ``barred``: the error number
+    that what opens is refused with. ``limited``: how resting orders fill. ``thin``: market
+    orders find no counterpart near enough.
+    """
+
+    held: dict[str, bool] = {}
+    barred: dict[str, int] = {}
+    limited: dict[str, FillLimit] = {}
+    thin: dict[str, bool] = {}
 
 
 class Books(msgspec.Struct, kw_only=True):
@@ -28,6 +59,9 @@ class Books(msgspec.Struct, kw_only=True):
     counters: Counters = msgspec.field(default_factory=Counters)
     open_orders: dict[int, Order] = {}
     open_algos: dict[int, AlgoOrder] = {}
+    amendments: list[Amendment] = []
+    countdowns: list[Countdown] = []
+    trouble: Trouble = msgspec.field(default_factory=Trouble)
 
     def next_order_id(self) -> int:
         """A number for a plain order; they rise with time."""
@@ -43,6 +77,11 @@ class Books(msgspec.Struct, kw_only=True):
         """A number for a ledger entry."""
         self.counters.entry += 1
         return self.counters.entry
+
+    def next_amendment_id(self) -> int:
+        """A number for an amendment."""
+        self.counters.amendment += 1
+        return self.counters.amendment
 
     def open_orders_of(self, account: Account, symbol: str | None = None) -> list[Order]:
         """An account's open plain orders, oldest first."""

@@ -3,21 +3,30 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+import msgspec
+
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, OrderState, TimeInForce
 from rusy_tui.simulator.account import TAKER_RATE, Account
 from rusy_tui.simulator.brackets import largest_notional
-from rusy_tui.simulator.checks import MAX_OPEN_ORDERS, check_order
+from rusy_tui.simulator.checks import MAX_OPEN_ORDERS, check_life, check_order
 from rusy_tui.simulator.margin import available, orders_margin
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.matching import Match
-from rusy_tui.simulator.orders import Order, OrderRequest
+from rusy_tui.simulator.orders import Expiry, Order, OrderRequest
 from rusy_tui.simulator.randomness import generator
 from rusy_tui.simulator.refusals import refusal
 from rusy_tui.simulator.settlement import Settlement
 from rusy_tui.simulator.state import Books
 
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """An order that passed every check, and what it meets at once."""
+
+    order: Order
+    matches: list[Match]
 
 
 class Trading:
@@ -43,34 +52,60 @@ class Trading:
         Raises:
             Refusal: when the exchange turns it down; nothing has changed then.
         """
-        market = self.market(request.symbol)
-        check_order(request, market)
-        self._check_client_id(account, request.client_id)
-        if market.last is None:
-            raise refusal(-2020)
-        if len(self._books.open_orders_of(account, request.symbol)) >= MAX_OPEN_ORDERS:
-            raise refusal(-2025)
-        taking = self._reducible(account, request)
-        matches = self._matches(account, market, request, taking)
-        if not request.reduce_only:
-            self._check_margin(account, market, request, matches)
-        order = self._new_order(account, request, now_ms)
+        admitted = self.admit(account, request, now_ms)
+        self.run(admitted, now_ms)
+        return admitted.order
+
+    def check(self, account: Account, request: OrderRequest, now_ms: int) -> Order:
+        """Judge an order as if it were placed, and place nothing; raises Refusal."""
+        self._judge(account, request, now_ms)
+        return self._new_order(account, request, now_ms, number=0, client_id=request.client_id)
+
+    def admit(
+        self, account: Account, request: OrderRequest, now_ms: int, algo_id: int = 0
+    ) -> Admitted:
+        """Judge an order and give it its number; nobody is told yet.
+
+        Args:
+            account: whose.
+            request: what is asked for.
+            now_ms: market time.
+            algo_id: the triggered conditional order that it comes from.
+
+        Raises:
+            Refusal: when the exchange turns it down; nothing has changed then.
+        """
+        matches = self._judge(account, request, now_ms)
+        number = self._books.next_order_id()
+        client_id = request.client_id or self.new_name()
+        order = self._new_order(account, request, now_ms, number=number, client_id=client_id)
+        order.algo_id = algo_id
+        return Admitted(order, matches)
+
+    def run(self, admitted: Admitted, now_ms: int) -> None:
+        """Let an admitted order trade, and rest or expire with what is left."""
+        order = admitted.order
         self._settlement.accept(order, now_ms)
+        self.trade_and_rest(order, admitted.matches, now_ms)
+
+    def trade_and_rest(self, order: Order, matches: list[Match], now_ms: int) -> None:
+        """Trade what an order meets; what is left rests or expires."""
+        market = self._markets[order.symbol]
         self._take(order, market, matches, now_ms)
         if order.is_open:
             self._rest_or_expire(order, market, now_ms)
+        account = self._books.accounts[order.account]
         self._settlement.expire_reducers(account, order.symbol, now_ms)
-        return order
 
-    def execute(self, account: Account, order: Order, now_ms: int) -> None:
+    def execute(self, order: Order, now_ms: int) -> None:
         """Run a market order that the exchange itself made of a triggered one."""
-        market = self._markets[order.symbol]
-        self._settlement.accept(order, now_ms)
-        matches = market.book.walk(order.side, order.quantity, None, account.number)
-        self._take(order, market, matches, now_ms)
-        if order.is_open:
-            self._settlement.end(order, OrderState.EXPIRED, "EXPIRED", now_ms)
-        self._settlement.expire_reducers(account, order.symbol, now_ms)
+        self.run(Admitted(order, self.meets(order, order.quantity)), now_ms)
+
+    def meets(self, order: Order, quantity: Decimal) -> list[Match]:
+        """What an order would meet at once, up to a quantity and its own price."""
+        book = self._markets[order.symbol].book
+        limit = None if order.kind is OrderKind.MARKET else order.price
+        return book.walk(order.side, quantity, limit, order.account, self._closable)
 
     def cancel(
         self, account: Account, symbol: str, order_id: int | None, client_id: str, now_ms: int
@@ -126,10 +161,38 @@ class Trading:
         if order.reduce_only:
             quantity = account.closing(order.symbol, order.side, met)
         if quantity > ZERO:
+            limit = self._markets[order.symbol].book.fill_limit
+            if limit is not None:
+                limit.spent = True
             self._settlement.trade(order, price, quantity, now_ms, is_maker=True)
         self._settlement.expire_reducers(account, order.symbol, now_ms)
 
-    # ── steps of placing ──────────────────────────────────────────────────────────────
+    # ── judging ───────────────────────────────────────────────────────────────────────
+
+    def _judge(self, account: Account, request: OrderRequest, now_ms: int) -> list[Match]:
+        """Every check of a new order, in the exchange's order; what it would meet."""
+        market = self.market(request.symbol)
+        check_order(request, market)
+        check_life(request.good_till_ms, now_ms)
+        self._check_client_id(account, request.client_id)
+        if market.last is None:
+            raise refusal(-2020)
+        if len(self._books.open_orders_of(account, request.symbol)) >= MAX_OPEN_ORDERS:
+            raise refusal(-2025)
+        self.check_trouble(request.symbol, request.kind, reduces=request.reduce_only)
+        taking = self._reducible(account, request)
+        matches = self._matches(account, market, request, taking)
+        if not request.reduce_only:
+            self._check_margin(account, market, request, matches)
+        return matches
+
+    def check_trouble(self, symbol: str, kind: OrderKind, *, reduces: bool) -> None:
+        """Refuse what is barred on purpose: openings, or market orders on a thin book."""
+        trouble = self._books.trouble
+        if symbol in trouble.barred and not reduces:
+            raise refusal(trouble.barred[symbol])
+        if symbol in trouble.thin and kind is OrderKind.MARKET:
+            raise refusal(-4131)
 
     def _check_client_id(self, account: Account, client_id: str) -> None:
         # Only among open orders: afterwards the exchange takes the same id again.
@@ -137,6 +200,11 @@ class Trading:
             order.client_id == client_id for order in self._books.open_orders_of(account)
         ):
             raise refusal(-4116)
+
+    def _closable(self, order: Order) -> Decimal:
+        """How much of its account's position a resting order could close."""
+        account = self._books.accounts[order.account]
+        return account.closing(order.symbol, order.side, order.remaining)
 
     def _reducible(self, account: Account, request: OrderRequest) -> Decimal:
         """How much of the order may trade; −2022 when it would reduce nothing."""
@@ -155,7 +223,7 @@ class Trading:
             if market.book.would_take(side, price):
                 raise refusal(-5022)
             return []
-        matches = market.book.walk(side, taking, price, account.number)
+        matches = market.book.walk(side, taking, price, account.number, self._closable)
         met = sum((match.quantity for match in matches), ZERO)
         if request.time_in_force is TimeInForce.FOK and met < request.quantity:
             raise refusal(-5021)
@@ -170,27 +238,39 @@ class Trading:
         request: OrderRequest,
         matches: list[Match],
     ) -> None:
-        """−2019 without the money for it, −2027 above what the leverage allows."""
-        symbol, mark = request.symbol, market.mark
-        marks = {name: each.mark for name, each in self._markets.items()}
-        open_orders = self._books.open_orders_of(account)
-        ours = [order for order in open_orders if order.symbol == symbol]
         worst = request.price
         if worst is None:
             worst = max(match.price for match in matches)
-        trial = self._new_order(account, request, 0, price=worst, trial=True)
-        needed = orders_margin(account, symbol, [*ours, trial], mark)
-        needed -= orders_margin(account, symbol, ours, mark)
+        trial = self._new_order(account, request, 0, number=0, client_id="", price=worst)
         met = sum((match.quantity for match in matches), ZERO)
-        needed += met * worst * TAKER_RATE
-        closing = account.closing(symbol, request.side, request.quantity)
-        # What only closes is never refused for want of margin: its commission comes out of
-        # the margin it sets free.
-        if closing < request.quantity and needed > available(account, open_orders, marks):
+        self.check_margin(account, market, trial, met)
+
+    def check_margin(
+        self, account: Account, market: SymbolMarket, trial: Order, met: Decimal
+    ) -> None:
+        """−2019 without the money for an order, −2027 above what the leverage allows.
+
+        ``trial`` is the order as it would be; an open one of the same number is taken to be
+        replaced by it. ``met`` is what of it would trade at once, and cost commission.
+        """
+        symbol, mark = trial.symbol, market.mark
+        marks = {name: each.mark for name, each in self._markets.items()}
+        open_orders = self._books.open_orders_of(account)
+        ours = [order for order in open_orders if order.symbol == symbol]
+        others = [order for order in ours if order.order_id != trial.order_id]
+        needed = orders_margin(account, symbol, [*others, trial], mark)
+        needed -= orders_margin(account, symbol, ours, mark)
+        needed += met * trial.price * TAKER_RATE
+        closing = account.closing(symbol, trial.side, trial.remaining)
+        if closing >= trial.remaining:
+            # What only closes is never refused for want of margin: its commission comes out
+            # of the margin it sets free.
+            return
+        if needed > available(account, open_orders, marks):
             raise refusal(-2019)
-        held = account.position(symbol).quantity + request.side.sign * request.quantity
+        held = account.position(symbol).quantity + trial.side.sign * trial.remaining
         leverage = account.setting(symbol).leverage
-        if closing < request.quantity and abs(held) * mark > largest_notional(leverage):
+        if abs(held) * mark > largest_notional(leverage):
             raise refusal(-2027)
 
     def _new_order(
@@ -199,13 +279,13 @@ class Trading:
         request: OrderRequest,
         now_ms: int,
         *,
+        number: int,
+        client_id: str,
         price: Decimal | None = None,
-        trial: bool = False,
     ) -> Order:
-        client_id = request.client_id
         return Order(
-            order_id=0 if trial else self._books.next_order_id(),
-            client_id=client_id or ("" if trial else self.new_name()),
+            order_id=number,
+            client_id=client_id,
             symbol=request.symbol,
             side=request.side,
             kind=request.kind,
@@ -216,7 +296,10 @@ class Trading:
             created_ms=now_ms,
             updated_ms=now_ms,
             account=account.number,
+            good_till_ms=request.good_till_ms,
         )
+
+    # ── steps of trading ──────────────────────────────────────────────────────────────
 
     def _take(
         self, order: Order, market: SymbolMarket, matches: list[Match], now_ms: int
@@ -226,6 +309,7 @@ class Trading:
             maker = match.maker
             if maker is not None and maker.account == order.account:
                 maker.self_matched = True
+                maker.expiry = Expiry.SELF_TRADE
                 self._settlement.end(maker, OrderState.EXPIRED, "EXPIRED", now_ms)
                 continue
             self._settlement.trade(order, match.price, match.quantity, now_ms, is_maker=False)
@@ -239,5 +323,7 @@ class Trading:
         )
         if rests:
             market.book.rest(order)
-        else:
-            self._settlement.end(order, OrderState.EXPIRED, "EXPIRED", now_ms)
+            return
+        is_market = order.kind is OrderKind.MARKET
+        order.expiry = Expiry.MARKET_UNFILLED if is_market else Expiry.UNFILLED
+        self._settlement.end(order, OrderState.EXPIRED, "EXPIRED", now_ms)
