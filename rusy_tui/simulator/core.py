@@ -27,6 +27,7 @@ from rusy_tui.simulator.happenings import (
     Listener,
     MarketHappening,
     MarkMoved,
+    Passed,
     Printed,
     TopMoved,
 )
@@ -142,17 +143,26 @@ class SimulatedExchange:
             self._trade(market, traded, now_ms)
             if market not in moved:
                 moved.append(market)
-        for market in self.markets.values():
-            if market.age_mark(now_ms):
-                self.conditionals.check_mark(market, now_ms)
-                self._upkeep.liquidate(market, now_ms)
-                self._tell_mark(market, now_ms)
+        for levels in step.levels:
+            self.markets[levels.symbol].move_levels(levels, now_ms)
+        # A recorded market has hundreds of messages a second in which nothing trades.
+        if step.prints or not step.relayed:
+            self._age_marks(now_ms)
         for market in moved:
             for interval in INTERVALS:
                 bar = market.series[interval].forming
                 if bar is not None:
                     self._tell(CandleMoved(market.symbol, interval, bar, False, now_ms))
             self.tell_top(market, now_ms)
+        for message in step.relayed:
+            self._tell(Passed(message))
+
+    def _age_marks(self, now_ms: int) -> None:
+        for market in self.markets.values():
+            if market.age_mark(now_ms):
+                self.conditionals.check_mark(market, now_ms)
+                self._upkeep.liquidate(market, now_ms)
+                self._tell_mark(market, now_ms)
 
     def _trade(self, market: SymbolMarket, traded: Print, now_ms: int) -> None:
         first, last = market.grow(traded, now_ms)
@@ -163,7 +173,8 @@ class SimulatedExchange:
 
     def tell_top(self, market: SymbolMarket, now_ms: int) -> None:
         """Tell the best prices of a symbol."""
-        market.update_id += 1
+        if not market.book.liquidity.recorded:
+            market.update_id += 1
         self._tell(TopMoved(market.symbol, market.book.best(), market.update_id, now_ms))
 
     def _tell_mark(self, market: SymbolMarket, now_ms: int) -> None:
@@ -206,6 +217,8 @@ class SimulatedExchange:
             market = self.markets[traded.symbol]
             market.grow(traded, step.time_ms)
             market.book.last, market.book.time_ms = traded.price, step.time_ms
+        for levels in step.levels:
+            self.markets[levels.symbol].move_levels(levels, step.time_ms)
         for market in self.markets.values():
             market.age_mark(step.time_ms)
 

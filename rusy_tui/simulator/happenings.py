@@ -12,7 +12,7 @@ import msgspec
 from rusy_tui.domain.candle import Interval
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.candles import Bar
-from rusy_tui.simulator.feeds import Print
+from rusy_tui.simulator.feeds import Print, Relayed
 from rusy_tui.simulator.matching import BestPrices
 from rusy_tui.simulator.orders import AlgoOrder, Order, Trade
 
@@ -53,6 +53,12 @@ class MarkMoved(msgspec.Struct, frozen=True):
     funding_rate: Decimal
     next_funding_ms: int
     time_ms: int
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """A recorded message of the market is passed on."""
+
+    message: Relayed
 
 
 class OrderMoved(msgspec.Struct, frozen=True):
@@ -96,7 +102,7 @@ class LeverageSet(msgspec.Struct, frozen=True):
     time_ms: int
 
 
-MarketHappening = CandleMoved | Printed | TopMoved | MarkMoved
+MarketHappening = CandleMoved | Printed | TopMoved | MarkMoved | Passed
 AccountHappening = OrderMoved | AlgoMoved | TriggerRefused | FundsMoved | LeverageSet
 
 

@@ -9,6 +9,7 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.simulator.candles import CandleSeries
 from rusy_tui.simulator.feeds import Feed, Print
+from rusy_tui.simulator.level_book import LevelBook, LevelsMoved
 from rusy_tui.simulator.liquidity import SyntheticLiquidity
 from rusy_tui.simulator.matching import Book
 
@@ -56,6 +57,9 @@ class SymbolMarket:
         """Start at the close of the recorded past, where there is one."""
         closes = (self.series[interval].last_close() for interval in INTERVALS)
         last = next((close for close in closes if close is not None), None)
+        if isinstance(self.book.liquidity, LevelBook):
+            self.update_id = self.book.liquidity.update_id
+            last = last or self.book.liquidity.last
         if last is not None:
             self.book.last, self.book.time_ms = last, time_ms
             self._set_mark(float(last), time_ms)
@@ -74,13 +78,26 @@ class SymbolMarket:
 
     def grow(self, traded: Print, time_ms: int) -> tuple[int, int]:
         """Take a trade into the candles; the ids of the first and last trade it stands for."""
-        first = self.last_trade_id + 1
-        self.last_trade_id += max(traded.trades, 1)
+        first = traded.trade_id or self.last_trade_id + 1
+        last = first + max(traded.trades, 1) - 1
+        # Trades between our accounts and the market take ids of their own, which a recorded
+        # market does not know.
+        self.last_trade_id = max(self.last_trade_id, last)
         for series in self.series.values():
             bar = series.forming or series.open_bar(time_ms, traded.price)
             bar.add(traded, first)
-            bar.last_trade = self.last_trade_id
-        return first, self.last_trade_id
+            bar.last_trade = last
+        return first, last
+
+    def move_levels(self, moved: LevelsMoved, time_ms: int) -> None:
+        """Take recorded levels as they now are."""
+        levels = self.book.liquidity
+        if not isinstance(levels, LevelBook):
+            raise TypeError(f"{self.symbol} has no recorded book that could be moved")
+        levels.move(moved)
+        self.update_id = moved.update_id
+        self.book.time_ms = time_ms
+        self.book.levels_moved(price for price, _ in (*moved.bids, *moved.asks))
 
     def trade_id(self) -> int:
         """The id of a trade that only our accounts see."""

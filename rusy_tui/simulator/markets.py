@@ -5,7 +5,11 @@ from pathlib import Path
 import msgspec
 
 from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.errors import UsageError
 from rusy_tui.simulator.feeds import Feed
+
+RAW_SUFFIX = ".gz"
+"""A recording of raw messages ends so."""
 
 
 class SyntheticMarket(msgspec.Struct, frozen=True, tag="synthetic"):
@@ -23,7 +27,11 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag="synthetic"):
 
 
 class ReplayMarket(msgspec.Struct, frozen=True, kw_only=True, tag="replay"):
-    """A recorded market; ``until_ms`` is the first moment not played."""
+    """A recorded market; ``until_ms`` is the first moment not played.
+
+    A file that ends in ``.gz`` holds raw messages, any other one candles. ``drop_update``: of
+    raw messages, the diff that ends with this update id is not told.
+    """
 
     seed: int
     file: str
@@ -32,9 +40,17 @@ class ReplayMarket(msgspec.Struct, frozen=True, kw_only=True, tag="replay"):
     from_ms: int | None = None
     until_ms: int | None = None
     funding: str | None = None
+    drop_update: int | None = None
+
+    @property
+    def raw(self) -> bool:
+        """Whether raw messages were recorded, not candles."""
+        return self.file.endswith(RAW_SUFFIX)
 
     def feed(self, resume_ms: int | None) -> Feed:
-        """The recording from its start, or from the hour of a later moment."""
+        """The recording from its start, candles from the hour of a later moment."""
+        if self.raw:
+            return self._raw_feed()
         from rusy_tui.simulator.feeds.replay import ReplayFeed
 
         from_ms = self.from_ms if resume_ms is None else Interval.H1.floor(resume_ms)
@@ -45,6 +61,23 @@ class ReplayMarket(msgspec.Struct, frozen=True, kw_only=True, tag="replay"):
             from_ms=from_ms,
             until_ms=self.until_ms,
             funding_path=Path(self.funding) if self.funding else None,
+        )
+
+    def _raw_feed(self) -> Feed:
+        """A book can only be had from its start: a later moment is reached by reading on."""
+        for name in ("symbol", "interval", "funding"):
+            if getattr(self, name) is not None:
+                raise UsageError(
+                    f"--{name} {getattr(self, name)}: {self.file} holds raw messages, which "
+                    "tell their symbol and know no bars or funding; leave it out"
+                )
+        from rusy_tui.simulator.feeds.raw import RawFeed
+
+        return RawFeed(
+            Path(self.file),
+            from_ms=self.from_ms,
+            until_ms=self.until_ms,
+            drop_update=self.drop_update,
         )
 
 

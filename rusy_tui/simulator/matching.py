@@ -122,6 +122,17 @@ class Book:
         step = self.instrument.step_size
         return min(met, max(floor_to(order.remaining * limit.share, step), step))
 
+    def levels_moved(self, prices: Iterable[Decimal]) -> None:
+        """Everybody else's levels have other quantities at some prices.
+
+        Nobody of them stands ahead of an order any more than stands at its price at all.
+        """
+        for price in prices:
+            self._taken.pop(price, None)
+        for order in (*self._bids.values(), *self._asks.values()):
+            there = self.liquidity.quantity_at(order.price, self.time_ms)
+            order.queue_ahead = min(order.queue_ahead, there)
+
     # ── what a taker meets ────────────────────────────────────────────────────────────
 
     def walk(

@@ -14,12 +14,13 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.connection import Connection
 from rusy_tui.simulator.core import SimulatedExchange
-from rusy_tui.simulator.feeds import Print
+from rusy_tui.simulator.feeds import Print, Relayed
 from rusy_tui.simulator.happenings import (
     AccountHappening,
     CandleMoved,
     MarketHappening,
     MarkMoved,
+    Passed,
     Printed,
     TopMoved,
 )
@@ -32,13 +33,22 @@ PUBLIC, MARKET, PRIVATE = "public", "market", "private"
 _encode = msgspec.json.Encoder().encode
 _Render = Callable[[], dict[str, Any]]
 _DEPTHS = {"depth5": 5, "depth10": 10, "depth20": 20}
+_DIFF_SPEEDS = ("0ms", "100ms", "250ms", "500ms")
 _DEPTH_SPEEDS = ("", "@100ms", "@250ms", "@500ms")
 
 
 def route_of(stream: str) -> str:
     """The route on which a stream is heard."""
     kind = stream.partition("@")[2]
-    return PUBLIC if kind.startswith(("bookTicker", "depth")) else MARKET
+    return PUBLIC if kind.startswith(("bookTicker", "depth", "trade")) else MARKET
+
+
+def _carrying(message: Relayed) -> list[str]:
+    """The streams that carry a recorded message: each speed of diffs is the recorded one."""
+    name = f"{message.symbol.lower()}@{message.kind}"
+    if message.kind != "depth":
+        return [name]
+    return [name, *(f"{name}@{speed}" for speed in _DIFF_SPEEDS)]
 
 
 class Streams:
@@ -102,9 +112,14 @@ class Streams:
                 name = f"{traded.symbol.lower()}@aggTrade"
                 if name in self._heard:
                     self._offer(name, self._merged(name, happening))
+            case Passed(message):
+                for name in _carrying(message):
+                    if name in self._heard:
+                        self._send_payload(name, message.payload)
             case TopMoved(symbol):
                 name = f"{symbol.lower()}@bookTicker"
-                if name in self._heard:
+                recorded = self._exchange.markets[symbol].book.liquidity.recorded
+                if name in self._heard and not recorded:
                     self._offer(name, happening)
                 self._offer_depth(happening)
             case MarkMoved(symbol):
@@ -159,10 +174,14 @@ class Streams:
     def _send(
         self, name: str, happening: MarketHappening, key: str = "", *, strict: bool = False
     ) -> None:
-        connections = self._heard.get(name)
-        if not connections:
-            return
-        payload = _encode(self._render(name, happening))
+        if self._heard.get(name):
+            payload = _encode(self._render(name, happening))
+            self._send_payload(name, payload, key, strict=strict)
+
+    def _send_payload(
+        self, name: str, payload: bytes, key: str = "", *, strict: bool = False
+    ) -> None:
+        connections = self._heard[name]
         wrapped = b""
         for connection in connections:
             if connection.combined:
@@ -173,6 +192,8 @@ class Streams:
 
     def _render(self, name: str, happening: MarketHappening) -> dict[str, Any]:
         match happening:
+            case Passed(message):
+                raise TypeError(f"{name}: a {message.kind} message is passed on as it is")
             case CandleMoved():
                 return market_events.kline(happening)
             case Printed():

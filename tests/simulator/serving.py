@@ -11,6 +11,7 @@ import msgspec
 
 from rusy_tui.clock import LockstepClock
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
+from rusy_tui.simulator.feeds import Feed
 from rusy_tui.simulator.server import SimulatorServer
 from tests.simulator.support import KEY, SECRET, D, Ear, ScriptedFeed, lockstep
 
@@ -117,7 +118,7 @@ def sign(payload: str, secret: str = SECRET) -> str:
 
 @asynccontextmanager
 async def served(
-    clock: LockstepClock, feed: ScriptedFeed | None = None, *, seed: int = 1
+    clock: LockstepClock, feed: Feed | None = None, *, seed: int = 1
 ) -> AsyncGenerator[Served]:
     """An exchange served in lockstep for as long as the block lasts."""
     specs = [

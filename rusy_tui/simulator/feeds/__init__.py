@@ -8,6 +8,7 @@ import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.instrument import Instrument
+from rusy_tui.simulator.level_book import LevelsMoved
 from rusy_tui.simulator.liquidity import Liquidity
 
 
@@ -15,7 +16,8 @@ class Print(msgspec.Struct, frozen=True):
     """Trades of one symbol at one price within one step.
 
     ``quantity`` and ``taker_buy_quantity`` are in the base asset and exact;
-    ``trades`` counts them, 0 where the source does not know.
+    ``trades`` counts them, 0 where the source does not know. ``trade_id`` is the first one's
+    where the source tells it, else 0.
     """
 
     symbol: str
@@ -23,13 +25,27 @@ class Print(msgspec.Struct, frozen=True):
     quantity: Decimal
     taker_buy_quantity: Decimal
     trades: int
+    trade_id: int = 0
+
+
+class Relayed(msgspec.Struct, frozen=True):
+    """A recorded message that is passed on as it is.
+
+    ``kind`` is the stream's own word: depth, trade or bookTicker.
+    """
+
+    symbol: str
+    kind: str
+    payload: bytes
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Everything that trades at one instant of market time, in order."""
+    """Everything that happens at one instant of market time: trades, levels, messages."""
 
     time_ms: int
     prints: tuple[Print, ...]
+    levels: tuple[LevelsMoved, ...] = ()
+    relayed: tuple[Relayed, ...] = ()
 
 
 class Feed(Protocol):
@@ -41,7 +57,10 @@ class Feed(Protocol):
 
     @property
     def start_ms(self) -> int:
-        """The market time at which play begins: a bar boundary of every interval served."""
+        """The market time at which play begins.
+
+        A bar boundary of every interval served, but where raw messages are played.
+        """
 
     @property
     def end_ms(self) -> int | None:
