@@ -6,25 +6,50 @@ quantised to eight digits, half to even, and the basis reduced by the same, so t
 is ever lost between them. The wallet is the sum of the ledger, always.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
 from rusy_tui.domain.money import ZERO, to_ledger
 from rusy_tui.domain.order import Side
-from rusy_tui.simulator.brackets import bracket_of, maintenance_margin
+from rusy_tui.simulator.brackets import Brackets, bracket_of, maintenance_margin
 from rusy_tui.simulator.orders import LedgerEntry, Trade
 
-MAKER_RATE = Decimal("0.0002")
-TAKER_RATE = Decimal("0.0005")
-"""Commission, a fraction of notional, at the exchange's lowest tier (VIP 0)."""
+MAKER_RATES = tuple(
+    Decimal(rate) / 10_000
+    for rate in ("2", "1.6", "1.4", "1.2", "1", "0.8", "0.6", "0.4", "0.2", "0")
+)
+TAKER_RATES = tuple(
+    Decimal(rate) / 10_000
+    for rate in ("5", "4", "3.5", "3.2", "3", "2.7", "2.5", "2.2", "2", "1.7")
+)
+"""Commission, a fraction of notional, by the exchange's tiers VIP 0 to VIP 9."""
 
+TAKER_RATE = TAKER_RATES[0]
 DEFAULT_LEVERAGE = 20
+
+
+class Priced(Protocol):
+    """What of a symbol's market an account is valued with."""
+
+    @property
+    def mark(self) -> Decimal:
+        """The mark price."""
+
+    @property
+    def brackets(self) -> Brackets:
+        """The leverage brackets."""
+
+
+Markets = Mapping[str, Priced]
 
 
 class Position(msgspec.Struct, kw_only=True):
     """A position. ``quantity`` is signed; ``basis`` is Σ price × quantity of what is open,
     positive; ``isolated_wallet`` the margin set aside for it when isolated (USDT).
+    ``called``: a margin call was told and is not over yet.
     """
 
     symbol: str
@@ -33,6 +58,7 @@ class Position(msgspec.Struct, kw_only=True):
     isolated_wallet: Decimal = ZERO
     realised: Decimal = ZERO
     updated_ms: int = 0
+    called: bool = False
 
     @property
     def sign(self) -> int:
@@ -61,12 +87,47 @@ class SymbolSettings(msgspec.Struct, kw_only=True):
     isolated: bool = False
 
 
+class MarginMove(msgspec.Struct, frozen=True, kw_only=True):
+    """Margin that went into an isolated position (positive) or out of it, USDT.
+
+    ``by_user``: asked for; otherwise it went with a trade.
+    """
+
+    symbol: str
+    amount: Decimal
+    by_user: bool
+    time_ms: int
+
+
+class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may do beyond reading."""
+
+    trades_futures: bool = True
+    withdraws: bool = False
+
+
 class Account(msgspec.Struct, kw_only=True):
-    """One account with its keys. ``number`` is its place among the exchange's accounts."""
+    """One account with its keys. ``number`` is its place among the exchange's accounts.
+
+    ``public_key`` is the PEM text of the RSA or Ed25519 key that its requests are signed
+    with; empty where they are signed with the secret. ``starts_isolated``: symbols it has
+    set nothing for have isolated margin (the exchange's own new accounts: crossed).
+    ``hedge`` is the mode with a long and a short position of each symbol: it can be set and
+    read here, not traded in.
+    """
 
     number: int
     api_key: str
     api_secret: str
+    public_key: str = ""
+    rights: KeyRights = KeyRights()
+    opened_ms: int = 0
+    fee_tier: int = 0
+    starts_isolated: bool = False
+    hedge: bool = False
+    multi_assets: bool = False
+    fee_burn: bool = False
+    margin_moves: list[MarginMove] = []
     wallet: Decimal = ZERO
     positions: dict[str, Position] = {}
     settings: dict[str, SymbolSettings] = {}
@@ -89,8 +150,25 @@ class Account(msgspec.Struct, kw_only=True):
         """Leverage and margin type of a symbol."""
         found = self.settings.get(symbol)
         if found is None:
-            found = self.settings[symbol] = SymbolSettings()
+            found = SymbolSettings(isolated=self.starts_isolated)
+            self.settings[symbol] = found
         return found
+
+    @property
+    def crossed_wallet(self) -> Decimal:
+        """What of the wallet is not set aside for isolated positions, USDT."""
+        aside = sum((p.isolated_wallet for p in self.open_positions()), ZERO)
+        return self.wallet - aside
+
+    @property
+    def maker_rate(self) -> Decimal:
+        """Commission of a resting order's fill, a fraction of notional."""
+        return MAKER_RATES[self.fee_tier]
+
+    @property
+    def taker_rate(self) -> Decimal:
+        """Commission of a fill that took, a fraction of notional."""
+        return TAKER_RATES[self.fee_tier]
 
     def book(self, entry: LedgerEntry) -> None:
         """Write a ledger entry and move the wallet by it."""
@@ -112,6 +190,7 @@ class Account(msgspec.Struct, kw_only=True):
         """
         position = self.position(symbol)
         closing = self.closing(symbol, side, quantity)
+        margin = position.isolated_wallet
         profit = ZERO
         if closing:
             profit = self._close(position, price, closing)
@@ -122,8 +201,24 @@ class Account(msgspec.Struct, kw_only=True):
             setting = self.setting(symbol)
             if setting.isolated:
                 position.isolated_wallet += to_ledger(opening * price / setting.leverage)
+        if not position.quantity:
+            position.called = False
         position.updated_ms = time_ms
+        self._note_margin(symbol, position.isolated_wallet - margin, False, time_ms)
         return profit
+
+    def move_margin(self, symbol: str, amount: Decimal, time_ms: int) -> None:
+        """Put margin into an isolated position, or, below zero, take some out of it."""
+        position = self.position(symbol)
+        position.isolated_wallet += amount
+        position.updated_ms = self.updated_ms = time_ms
+        self._note_margin(symbol, amount, True, time_ms)
+
+    def _note_margin(self, symbol: str, amount: Decimal, by_user: bool, time_ms: int) -> None:
+        if amount:
+            self.margin_moves.append(
+                MarginMove(symbol=symbol, amount=amount, by_user=by_user, time_ms=time_ms)
+            )
 
     @staticmethod
     def _close(position: Position, price: Decimal, closing: Decimal) -> Decimal:
@@ -147,31 +242,50 @@ def position_margin(account: Account, position: Position, mark: Decimal) -> Deci
     return to_ledger(position.size * mark / setting.leverage)
 
 
-def liquidation_price(
-    account: Account, position: Position, marks: dict[str, Decimal]
-) -> Decimal:
+def backing(account: Account, position: Position, markets: Markets) -> Decimal:
+    """The money that a position's loss is taken from before it is liquidated, USDT.
+
+    Isolated, the margin set aside for it; crossed, what all other positions leave of the
+    account's wallet.
+    """
+    if account.setting(position.symbol).isolated:
+        return position.isolated_wallet
+    wallet = account.wallet
+    for other in account.open_positions():
+        if other.symbol == position.symbol:
+            continue
+        if account.setting(other.symbol).isolated:
+            wallet -= other.isolated_wallet
+        else:
+            market = markets[other.symbol]
+            wallet += other.unrealised(market.mark)
+            wallet -= maintenance_margin(market.brackets, other.size * market.mark)
+    return wallet
+
+
+def liquidation_price(account: Account, position: Position, markets: Markets) -> Decimal:
     """The mark price at which a position is closed by force; zero where there is none.
 
-    (wallet + cum − side × quantity × entry) / (quantity × (mmr − side)); crossed, the wallet
-    is what all other positions leave of the account's.
+    (wallet + cum − side × quantity × entry) / (quantity × (mmr − side)).
     """
     if not position.quantity:
         return ZERO
-    mark = marks[position.symbol]
-    if account.setting(position.symbol).isolated:
-        wallet = position.isolated_wallet
-    else:
-        wallet = account.wallet
-        for other in account.open_positions():
-            if other.symbol == position.symbol:
-                continue
-            if account.setting(other.symbol).isolated:
-                wallet -= other.isolated_wallet
-            else:
-                notional = other.size * marks[other.symbol]
-                wallet += other.unrealised(marks[other.symbol]) - maintenance_margin(notional)
-    bracket = bracket_of(position.size * mark)
+    market = markets[position.symbol]
+    bracket = bracket_of(market.brackets, position.size * market.mark)
+    wallet = backing(account, position, markets)
     price = (wallet + bracket.cumulative - position.sign * position.basis) / (
-        position.size * (bracket.rate - position.sign)
+        position.size * (bracket.maintenance_rate - position.sign)
     )
     return max(price, ZERO)
+
+
+def margin_used(account: Account, position: Position, markets: Markets) -> Decimal | None:
+    """Maintenance margin as a share of what backs an open position, its profit included.
+
+    At one and beyond the position is liquidated; None where nothing is left at all.
+    """
+    market = markets[position.symbol]
+    left = backing(account, position, markets) + position.unrealised(market.mark)
+    if left <= ZERO:
+        return None
+    return maintenance_margin(market.brackets, position.size * market.mark) / left

@@ -1,27 +1,41 @@
 """Leverage brackets: how much leverage a position's size may have, and what it must keep.
 
-One table for all contracts, in the manner of the exchange's large ones. Maintenance margin
-is notional × rate − cumulative amount; the amount makes it continuous between brackets.
+Each symbol has a table of its own; they all begin with one in the manner of the exchange's
+large contracts. Maintenance margin is notional × rate − cumulative amount; the amount makes
+it continuous between brackets.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-import msgspec
+from rusy_tui.domain.instrument import Bracket
+from rusy_tui.domain.money import ZERO
+
+Brackets = tuple[Bracket, ...]
 
 
-class Bracket(msgspec.Struct, frozen=True):
-    """Notional in [floor, cap), USDT, with its greatest leverage and maintenance rate."""
+def table(rows: Iterable[tuple[int, str, str]]) -> Brackets:
+    """A table of rows of (greatest leverage, notional cap in USDT, maintenance rate)."""
+    brackets: list[Bracket] = []
+    floor, rate, cumulative = ZERO, ZERO, ZERO
+    for leverage, cap, next_rate in rows:
+        cumulative += floor * (Decimal(next_rate) - rate)
+        rate = Decimal(next_rate)
+        brackets.append(
+            Bracket(
+                floor=floor,
+                cap=Decimal(cap),
+                max_leverage=leverage,
+                maintenance_rate=rate,
+                cumulative=cumulative,
+            )
+        )
+        floor = Decimal(cap)
+    return tuple(brackets)
 
-    number: int
-    leverage: int
-    floor: Decimal
-    cap: Decimal
-    rate: Decimal
-    cumulative: Decimal
 
-
-def _table() -> tuple[Bracket, ...]:
-    rows = (
+STANDARD = table(
+    (
         (125, "50000", "0.004"),
         (100, "600000", "0.005"),
         (75, "3000000", "0.0065"),
@@ -35,31 +49,25 @@ def _table() -> tuple[Bracket, ...]:
         (2, "1200000000", "0.25"),
         (1, "1800000000", "0.5"),
     )
-    brackets: list[Bracket] = []
-    floor, rate, cumulative = Decimal(0), Decimal(0), Decimal(0)
-    for number, (leverage, cap, next_rate) in enumerate(rows, start=1):
-        cumulative += floor * (Decimal(next_rate) - rate)
-        rate = Decimal(next_rate)
-        brackets.append(Bracket(number, leverage, floor, Decimal(cap), rate, cumulative))
-        floor = Decimal(cap)
-    return tuple(brackets)
+)
 
 
-BRACKETS = _table()
-MAX_LEVERAGE = BRACKETS[0].leverage
-
-
-def bracket_of(notional: Decimal) -> Bracket:
+def bracket_of(brackets: Brackets, notional: Decimal) -> Bracket:
     """The bracket that a position's notional falls into; the last one beyond all."""
-    return next((b for b in BRACKETS if notional < b.cap), BRACKETS[-1])
+    return next((b for b in brackets if notional < b.cap), brackets[-1])
 
 
-def largest_notional(leverage: int) -> Decimal:
-    """The largest position that a leverage allows, USDT."""
-    return max(b.cap for b in BRACKETS if b.leverage >= leverage)
+def greatest_leverage(brackets: Brackets) -> int:
+    """The greatest leverage that any size may have."""
+    return max(b.max_leverage for b in brackets)
 
 
-def maintenance_margin(notional: Decimal) -> Decimal:
+def largest_notional(brackets: Brackets, leverage: int) -> Decimal:
+    """The largest position that a leverage allows, USDT; zero for one beyond the table."""
+    return max((b.cap for b in brackets if b.max_leverage >= leverage), default=ZERO)
+
+
+def maintenance_margin(brackets: Brackets, notional: Decimal) -> Decimal:
     """What a position must keep so as not to be liquidated, USDT."""
-    bracket = bracket_of(notional)
-    return notional * bracket.rate - bracket.cumulative
+    bracket = bracket_of(brackets, notional)
+    return notional * bracket.maintenance_rate - bracket.cumulative

@@ -18,14 +18,13 @@ from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.market import INTERVALS, SymbolMarket
 from rusy_tui.simulator.pace import PaceOwner
-from rusy_tui.simulator.wire.market_events import kline_row
-from rusy_tui.simulator.wire.replies import (
-    algo_reply,
+from rusy_tui.simulator.wire.account_replies import (
     income_reply,
-    order_reply,
     position_reply,
     trade_reply,
 )
+from rusy_tui.simulator.wire.market_events import kline_row
+from rusy_tui.simulator.wire.replies import algo_reply, order_reply
 from rusy_tui.simulator.wire.words import text
 
 TOKEN_HEADER = "X-Control-Token"

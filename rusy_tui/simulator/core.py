@@ -12,18 +12,16 @@ import msgspec
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.money import ZERO
-from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.account import Account, KeyRights
+from rusy_tui.simulator.account_settings import AccountSettings
 from rusy_tui.simulator.acts import Acts
 from rusy_tui.simulator.amending import Amending, AmendRequest
-from rusy_tui.simulator.brackets import MAX_LEVERAGE, largest_notional
 from rusy_tui.simulator.conditional import Conditionals
 from rusy_tui.simulator.deadlines import Deadlines
 from rusy_tui.simulator.feeds import Feed, Print, Step
 from rusy_tui.simulator.happenings import (
     AccountHappening,
     CandleMoved,
-    LeverageSet,
     Listener,
     MarketHappening,
     MarkMoved,
@@ -36,7 +34,6 @@ from rusy_tui.simulator.market import FUNDING_MS, INTERVALS, SymbolMarket, next_
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
 from rusy_tui.simulator.randomness import generator
 from rusy_tui.simulator.rate_limits import RateLimits
-from rusy_tui.simulator.refusals import refusal
 from rusy_tui.simulator.settlement import Settlement
 from rusy_tui.simulator.state import Books
 from rusy_tui.simulator.switches import Switches
@@ -48,11 +45,18 @@ _HOUR_FIRST_ODDS = 5
 
 
 class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An account to open: its keys, and what it starts with (USDT)."""
+    """An account to open: its keys, and what it starts with (USDT).
+
+    ``public_key``, ``rights``, ``fee_tier`` and ``starts_isolated`` as in :class:`Account`.
+    """
 
     api_key: str
     api_secret: str
     balance: Decimal
+    public_key: str = ""
+    rights: KeyRights = KeyRights()
+    fee_tier: int = 0
+    starts_isolated: bool = False
 
 
 class SimulatedExchange:
@@ -106,6 +110,7 @@ class SimulatedExchange:
         self.acts = Acts(
             self.books, self.markets, self._settlement, self.trading, self.conditionals
         )
+        self.settings = AccountSettings(self.books, self.markets, self._settlement)
         self._upkeep = Upkeep(feed, self.books, self.markets, self._settlement)
         self._listeners: list[Listener] = []
         self._coin = generator(seed, "order of closing candles")
@@ -161,7 +166,7 @@ class SimulatedExchange:
         for market in self.markets.values():
             if market.age_mark(now_ms):
                 self.conditionals.check_mark(market, now_ms)
-                self._upkeep.liquidate(market, now_ms)
+                self._upkeep.watch(market, now_ms)
                 self._tell_mark(market, now_ms)
 
     def _trade(self, market: SymbolMarket, traded: Print, now_ms: int) -> None:
@@ -239,7 +244,14 @@ class SimulatedExchange:
     def open_account(self, spec: AccountSpec) -> Account:
         """Open an account; its balance is its first income."""
         account = Account(
-            number=len(self.books.accounts), api_key=spec.api_key, api_secret=spec.api_secret
+            number=len(self.books.accounts),
+            api_key=spec.api_key,
+            api_secret=spec.api_secret,
+            public_key=spec.public_key,
+            rights=spec.rights,
+            opened_ms=self.played_ms,
+            fee_tier=spec.fee_tier,
+            starts_isolated=spec.starts_isolated,
         )
         self.books.accounts.append(account)
         if spec.balance:
@@ -252,7 +264,7 @@ class SimulatedExchange:
 
     def available(self, account: Account) -> Decimal:
         """What of an account's money is free for new orders, USDT."""
-        return available(account, self.books.open_orders_of(account), self.marks())
+        return available(account, self.books.open_orders_of(account), self.markets)
 
     def place(self, account: Account, request: OrderRequest) -> Order:
         """Place a plain order now; raises Refusal."""
@@ -297,30 +309,30 @@ class SimulatedExchange:
     # ── settings ──────────────────────────────────────────────────────────────────────
 
     def set_leverage(self, account: Account, symbol: str, leverage: int) -> None:
-        """Set a symbol's leverage; −4028 beyond the table, −2028 without the margin for it."""
-        self.trading.market(symbol)
-        if not 1 <= leverage <= MAX_LEVERAGE:
-            raise refusal(-4028, leverage)
-        position = account.position(symbol)
-        notional = position.size * self.markets[symbol].mark
-        if notional > largest_notional(leverage):
-            raise refusal(-2027)
-        setting = account.setting(symbol)
-        if position.quantity and setting.isolated and leverage < setting.leverage:
-            # Isolated, with a position: the exchange lets leverage only rise.
-            raise refusal(-2028)
-        setting.leverage = leverage
-        moved = LeverageSet(symbol, leverage, self.clock.market_ms())
-        self._settlement.tell(account, moved)
+        """Set a symbol's leverage now; raises Refusal."""
+        self.settings.set_leverage(account, symbol, leverage, self.clock.market_ms())
 
     def set_margin_type(self, account: Account, symbol: str, *, isolated: bool) -> None:
-        """Set a symbol's margin type; only without open orders and position."""
-        self.trading.market(symbol)
-        setting = account.setting(symbol)
-        if setting.isolated is isolated:
-            raise refusal(-4046)
-        if self.books.open_orders_of(account, symbol):
-            raise refusal(-4047)
-        if account.position(symbol).quantity != ZERO:
-            raise refusal(-4048)
-        setting.isolated = isolated
+        """Set a symbol's margin type now; raises Refusal."""
+        now_ms = self.clock.market_ms()
+        self.settings.set_margin_type(account, symbol, isolated=isolated, now_ms=now_ms)
+
+    # ── what the exchange does by itself ──────────────────────────────────────────────
+
+    def liquidate(self, account: Account, symbol: str) -> None:
+        """Close a position by force now, whatever its margin; LookupError without one."""
+        self._upkeep.liquidate(account, self.markets[symbol], self.clock.market_ms())
+
+    def deleverage(self, account: Account, symbol: str, quantity: Decimal) -> None:
+        """Close a part of a position by ADL now.
+
+        Raises:
+            LookupError: without a position.
+            ValueError: for more than is open.
+        """
+        market = self.markets[symbol]
+        self._upkeep.deleverage(account, market, quantity, self.clock.market_ms())
+
+    def settle(self, symbol: str) -> None:
+        """End every account's orders and positions in a symbol that is delisted, now."""
+        self._upkeep.settle(self.markets[symbol], self.clock.market_ms())

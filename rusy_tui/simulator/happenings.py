@@ -86,7 +86,10 @@ class TriggerRefused(msgspec.Struct, frozen=True):
 
 
 class FundsMoved(msgspec.Struct, frozen=True):
-    """Wallet and position of a symbol moved. ``change`` is neither profit nor commission."""
+    """Wallet and position of a symbol moved. ``change`` is neither profit nor commission.
+
+    ``symbol`` is empty where no position has to do with it.
+    """
 
     reason: str
     symbol: str
@@ -102,8 +105,30 @@ class LeverageSet(msgspec.Struct, frozen=True):
     time_ms: int
 
 
+class MultiAssetsSet(msgspec.Struct, frozen=True):
+    """An account has another asset mode."""
+
+    multi_assets: bool
+    time_ms: int
+
+
+class MarginCall(msgspec.Struct, frozen=True):
+    """A position's margin is nearly used up."""
+
+    symbol: str
+    time_ms: int
+
+
 MarketHappening = CandleMoved | Printed | TopMoved | MarkMoved | Passed
-AccountHappening = OrderMoved | AlgoMoved | TriggerRefused | FundsMoved | LeverageSet
+AccountHappening = (
+    OrderMoved
+    | AlgoMoved
+    | TriggerRefused
+    | FundsMoved
+    | LeverageSet
+    | MultiAssetsSet
+    | MarginCall
+)
 
 
 class Listener(Protocol):

@@ -1,14 +1,12 @@
 """What of an account's money is bound, and what is free for new orders."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from rusy_tui.domain.money import ZERO, to_ledger
 from rusy_tui.domain.order import Side
-from rusy_tui.simulator.account import Account, position_margin
+from rusy_tui.simulator.account import Account, Markets, position_margin
 from rusy_tui.simulator.orders import Order
-
-Marks = Mapping[str, Decimal]
 
 
 def orders_margin(
@@ -31,11 +29,11 @@ def orders_margin(
     return to_ledger((worst - abs(held)) / account.setting(symbol).leverage)
 
 
-def available(account: Account, open_orders: Iterable[Order], marks: Marks) -> Decimal:
+def available(account: Account, open_orders: Iterable[Order], markets: Markets) -> Decimal:
     """What is free for new orders, USDT; never below zero."""
     free = account.wallet
     for position in account.open_positions():
-        mark = marks[position.symbol]
+        mark = markets[position.symbol].mark
         free -= position_margin(account, position, mark)
         if not account.setting(position.symbol).isolated:
             free += position.unrealised(mark)
@@ -43,5 +41,5 @@ def available(account: Account, open_orders: Iterable[Order], marks: Marks) -> D
     for order in open_orders:
         by_symbol.setdefault(order.symbol, []).append(order)
     for symbol, orders in by_symbol.items():
-        free -= orders_margin(account, symbol, orders, marks[symbol])
+        free -= orders_margin(account, symbol, orders, markets[symbol].mark)
     return max(free, ZERO)

@@ -7,6 +7,7 @@ from functools import partial
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.instrument import Instrument
+from rusy_tui.simulator.brackets import STANDARD
 from rusy_tui.simulator.candles import CandleSeries
 from rusy_tui.simulator.feeds import Feed, Print
 from rusy_tui.simulator.level_book import LevelBook, LevelsMoved
@@ -35,6 +36,7 @@ class SymbolMarket:
     def __init__(self, feed: Feed, instrument: Instrument, seed: int) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
+        self.brackets = STANDARD
         self.book = Book(
             instrument, feed.liquidity(self.symbol) or SyntheticLiquidity(seed, instrument)
         )

@@ -76,7 +76,15 @@ _TEXTS = {
     -4046: "No need to change margin type.",
     -4047: "Margin type cannot be changed if there exists open orders.",
     -4048: "Margin type cannot be changed if there exists position.",
+    -4049: "Add margin only support for isolated position.",
+    -4050: "Cross balance insufficient.",
+    -4051: "Isolated balance insufficient.",
+    -4054: "Cannot add position margin: position is 0.",
+    -4055: "Amount must be positive.",
+    -4059: "No need to change position side.",
     -4061: "Order's position side does not match user's setting.",
+    -4067: "Position side cannot be changed if there exists open orders.",
+    -4068: "Position side cannot be changed if there exists position.",
     -4082: "Invalid number of batch place orders.",
     -4087: "User can only place reduce only order.",
     -4116: "ClientOrderId is duplicated.",
@@ -94,7 +102,18 @@ _TEXTS = {
     -4137: "Quantity must be zero with closePosition equals true.",
     -4138: "Reduce only must be true with closePosition equals true.",
     -4140: "Invalid symbol status for opening position.",
+    -4161: "Leverage reduction is not supported in Isolated Margin Mode with open positions.",
     -4164: "Order's notional must be no smaller than {0} (unless you choose reduce only).",
+    -4165: "Invalid time interval. Maximum time interval is {0} days.",
+    -4167: (
+        "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under "
+        "isolated-margin mode."
+    ),
+    -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
+    -4170: "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures.",
+    -4171: (
+        "Adjusted asset mode is currently set and does not need to be adjusted repeatedly."
+    ),
     -4183: "Limit price can't be higher than {0}.",
     -4184: "Limit price can't be lower than {0}.",
     -4192: "Trade forbidden due to Cooling-off Period.",

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from rusy_tui.domain.money import ZERO, to_ledger
 from rusy_tui.domain.order import OrderState
-from rusy_tui.simulator.account import MAKER_RATE, TAKER_RATE, Account
+from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.happenings import (
     AccountHappening,
     AlgoMoved,
@@ -50,7 +50,7 @@ class Settlement:
         account = self._account(order)
         market = self._markets[order.symbol]
         profit = account.fill(order.symbol, order.side, price, quantity, now_ms)
-        rate = MAKER_RATE if is_maker else TAKER_RATE
+        rate = account.maker_rate if is_maker else account.taker_rate
         trade = Trade(
             trade_id=market.trade_id(),
             symbol=order.symbol,

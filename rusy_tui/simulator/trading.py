@@ -7,7 +7,7 @@ import msgspec
 
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, OrderState, TimeInForce
-from rusy_tui.simulator.account import TAKER_RATE, Account
+from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.brackets import largest_notional
 from rusy_tui.simulator.checks import MAX_OPEN_ORDERS, check_life, check_order
 from rusy_tui.simulator.margin import available, orders_margin
@@ -254,23 +254,22 @@ class Trading:
         replaced by it. ``met`` is what of it would trade at once, and cost commission.
         """
         symbol, mark = trial.symbol, market.mark
-        marks = {name: each.mark for name, each in self._markets.items()}
         open_orders = self._books.open_orders_of(account)
         ours = [order for order in open_orders if order.symbol == symbol]
         others = [order for order in ours if order.order_id != trial.order_id]
         needed = orders_margin(account, symbol, [*others, trial], mark)
         needed -= orders_margin(account, symbol, ours, mark)
-        needed += met * trial.price * TAKER_RATE
+        needed += met * trial.price * account.taker_rate
         closing = account.closing(symbol, trial.side, trial.remaining)
         if closing >= trial.remaining:
             # What only closes is never refused for want of margin: its commission comes out
             # of the margin it sets free.
             return
-        if needed > available(account, open_orders, marks):
+        if needed > available(account, open_orders, self._markets):
             raise refusal(-2019)
         held = account.position(symbol).quantity + trial.side.sign * trial.remaining
         leverage = account.setting(symbol).leverage
-        if abs(held) * mark > largest_notional(leverage):
+        if abs(held) * mark > largest_notional(market.brackets, leverage):
             raise refusal(-2027)
 
     def _new_order(

@@ -153,7 +153,7 @@ def test_a_position_beyond_its_liquidation_price_is_closed_by_force(side: Side) 
     stop_price = "52000.0" if side is Side.BUY else "48000.0"
     resting = bench.limit(side.opposite, stop_price, "0.010")
     position = bench.account.position(SYMBOL)
-    limit = liquidation_price(bench.account, position, bench.exchange.marks())
+    limit = liquidation_price(bench.account, position, bench.exchange.markets)
     # 2 % of margin, 0.4 % of it kept: liquidated 1.6 % away.
     assert abs(limit / position.entry_price - 1) == pytest.approx(D("0.016"), abs=D("0.0003"))
     near = (limit + side.sign * 20).quantize(D(1))
@@ -171,5 +171,5 @@ def test_crossed_margin_liquidates_only_when_the_whole_wallet_is_gone() -> None:
     bench.exchange.set_margin_type(bench.account, SYMBOL, isolated=False)
     bench.market_order(Side.BUY, "0.100")
     position = bench.account.position(SYMBOL)
-    assert liquidation_price(bench.account, position, bench.exchange.marks()) == 0
+    assert liquidation_price(bench.account, position, bench.exchange.markets) == 0
     assert position.isolated_wallet == 0

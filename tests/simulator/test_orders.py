@@ -145,7 +145,7 @@ def test_leverage_and_margin_type() -> None:
     assert isolate(False) == -4047
     bench.trade("49800.0")
     assert isolate(False) == -4048
-    assert code_of(lambda: exchange.set_leverage(account, SYMBOL, 10)) == -2028
+    assert code_of(lambda: exchange.set_leverage(account, SYMBOL, 10)) == -4161
     assert code_of(lambda: exchange.set_leverage(account, SYMBOL, 50)) == 0
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rusy_tui.domain.instrument import Instrument
-from rusy_tui.simulator.brackets import BRACKETS
+from rusy_tui.simulator.brackets import Brackets
 from rusy_tui.simulator.checks import (
     MAX_OPEN_ALGOS,
     MAX_OPEN_ORDERS,
@@ -40,21 +40,29 @@ def exchange_info(
     }
 
 
-def leverage_brackets(symbol: str) -> dict[str, Any]:
+def order_limits(limits: RateLimits) -> list[dict[str, Any]]:
+    """How many orders an account may send."""
+    return [
+        _limit("ORDERS", "SECOND", 10, limits.orders_in_10_s),
+        _limit("ORDERS", "MINUTE", 1, limits.orders_a_minute),
+    ]
+
+
+def leverage_brackets(symbol: str, brackets: Brackets) -> dict[str, Any]:
     """The bracket table of a symbol."""
     return {
         "symbol": symbol,
         "brackets": [
             {
-                "bracket": bracket.number,
-                "initialLeverage": bracket.leverage,
+                "bracket": number,
+                "initialLeverage": bracket.max_leverage,
                 "notionalCap": int(bracket.cap),
                 "notionalFloor": int(bracket.floor),
                 # Plain numbers here, alone on this wire.
-                "maintMarginRatio": float(bracket.rate),
+                "maintMarginRatio": float(bracket.maintenance_rate),
                 "cum": float(bracket.cumulative),
             }
-            for bracket in BRACKETS
+            for number, bracket in enumerate(brackets, start=1)
         ],
     }
 

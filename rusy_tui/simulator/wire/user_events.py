@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from rusy_tui.domain.money import ZERO
+from rusy_tui.domain.money import ZERO, to_ledger
 from rusy_tui.domain.order import OrderKind, Side
 from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.brackets import maintenance_margin
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.happenings import (
     AccountHappening,
     AlgoMoved,
     FundsMoved,
     LeverageSet,
+    MarginCall,
+    MultiAssetsSet,
     OrderMoved,
     TriggerRefused,
 )
@@ -44,14 +47,11 @@ def account_events(
         case TriggerRefused(algo, order_id, time_ms):
             return [_trigger_refused(algo, order_id, time_ms)]
         case LeverageSet(symbol, leverage, time_ms):
-            return [
-                {
-                    "e": "ACCOUNT_CONFIG_UPDATE",
-                    "E": time_ms,
-                    "T": time_ms,
-                    "ac": {"s": symbol, "l": leverage},
-                }
-            ]
+            return [_config_update({"ac": {"s": symbol, "l": leverage}}, time_ms)]
+        case MultiAssetsSet(multi_assets, time_ms):
+            return [_config_update({"ai": {"j": multi_assets}}, time_ms)]
+        case MarginCall():
+            return [_margin_call(exchange, account, happening)]
 
 
 def listen_key_expired(listen_key: str, time_ms: int) -> dict[str, Any]:
@@ -157,38 +157,70 @@ def _algo_update(algo: AlgoOrder, time_ms: int) -> dict[str, Any]:
     return {"e": "ALGO_UPDATE", "T": time_ms, "E": time_ms, "o": body}
 
 
+def _config_update(change: dict[str, Any], time_ms: int) -> dict[str, Any]:
+    return {"e": "ACCOUNT_CONFIG_UPDATE", "E": time_ms, "T": time_ms, **change}
+
+
 def _account_update(
     exchange: SimulatedExchange, account: Account, moved: FundsMoved
 ) -> dict[str, Any]:
-    position = account.position(moved.symbol)
-    isolated = account.setting(moved.symbol).isolated
-    mark = exchange.markets[moved.symbol].mark
-    row = {
-        "s": moved.symbol,
+    body: dict[str, Any] = {"m": moved.reason, "B": [_wallet(account, moved)], "P": []}
+    if moved.symbol:
+        isolated = account.setting(moved.symbol).isolated
+        # A funding fee of a crossed position names no position, as the exchange documents.
+        if moved.reason != "FUNDING_FEE" or isolated:
+            body["P"] = [_position(exchange, account, moved.symbol)]
+    if moved.reason == "FUNDING_FEE":
+        body["S"] = moved.symbol
+    return {"e": "ACCOUNT_UPDATE", "E": moved.time_ms, "T": moved.time_ms, "a": body}
+
+
+def _wallet(account: Account, moved: FundsMoved) -> dict[str, Any]:
+    return {
+        "a": SETTLEMENT_ASSET,
+        "wb": text(account.wallet),
+        "cw": text(account.crossed_wallet),
+        "bc": text(moved.change),
+    }
+
+
+def _position(exchange: SimulatedExchange, account: Account, symbol: str) -> dict[str, Any]:
+    position = account.position(symbol)
+    isolated = account.setting(symbol).isolated
+    return {
+        "s": symbol,
         "pa": text(position.quantity),
         "ep": text(entry_price(position)),
         "bep": text(entry_price(position)),
         "cr": text(position.realised),
-        "up": text(position.unrealised(mark)),
+        "up": text(position.unrealised(exchange.markets[symbol].mark)),
         "mt": "isolated" if isolated else "cross",
         "iw": text(position.isolated_wallet),
         "ps": "BOTH",
     }
-    bound = sum((p.isolated_wallet for p in account.open_positions()), ZERO)
-    wallet = {
-        "a": SETTLEMENT_ASSET,
-        "wb": text(account.wallet),
-        "cw": text(account.wallet - bound),
-        "bc": text(moved.change),
+
+
+def _margin_call(
+    exchange: SimulatedExchange, account: Account, called: MarginCall
+) -> dict[str, Any]:
+    market = exchange.markets[called.symbol]
+    position = account.position(called.symbol)
+    isolated = account.setting(called.symbol).isolated
+    kept = maintenance_margin(market.brackets, position.size * market.mark)
+    row = {
+        "s": called.symbol,
+        "ps": "BOTH",
+        "pa": text(position.quantity),
+        "mt": "ISOLATED" if isolated else "CROSSED",
+        "iw": text(position.isolated_wallet),
+        "mp": text(market.mark),
+        "up": text(position.unrealised(market.mark)),
+        "mm": text(to_ledger(kept)),
     }
-    # A funding fee of a crossed position names no position, as the exchange documents.
-    tells_position = moved.reason != "FUNDING_FEE" or isolated
-    return {
-        "e": "ACCOUNT_UPDATE",
-        "E": moved.time_ms,
-        "T": moved.time_ms,
-        "a": {"m": moved.reason, "B": [wallet], "P": [row] if tells_position else []},
-    }
+    event: dict[str, Any] = {"e": "MARGIN_CALL", "E": called.time_ms, "p": [row]}
+    if not isolated:
+        event["cw"] = text(account.crossed_wallet)
+    return event
 
 
 def _trigger_refused(algo: AlgoOrder, order_id: int, time_ms: int) -> dict[str, Any]:
