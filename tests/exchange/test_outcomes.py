@@ -45,8 +45,8 @@ LISTED = [
     *(-4400, -4401, -4402, -4403, -5021, -5022, -5024, -5025, -5026, -5027, -5028, -5029),
     *(-5037, -5038, -5039, -5040, -5041, -5043),
 ]  # fmt: skip
-# Of the list, what no request of ours can meet (white lists, the exchange's own tables, options,
-# transfers), or whose meaning it does not tell.
+# Of the list, what no request of ours can meet (white lists, the exchange's own tables,
+# options, transfers), or whose meaning it does not tell.
 NOT_OURS = {
     -1004, -1005, -1010, -1113, -2016, -4000, -4008, -4009, -4010, -4011, -4012, -4017, -4018,
     -4019, -4025, -4026, -4027, -4029, -4030, -4033, -4044, -4058, *range(-4081, -4068),

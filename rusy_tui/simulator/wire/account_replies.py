@@ -206,7 +206,9 @@ def account_reply(
         **money,
         "updateTime": account.updated_ms,
     }
-    reply = {f"total{name[0].upper()}{name[1:]}": figure for name, figure in figures.items()}
+    reply: dict[str, Any] = {
+        f"total{name[0].upper()}{name[1:]}": figure for name, figure in figures.items()
+    }
     reply |= {"totalUnrealizedProfit": text(profit), **money}
     if version == 2:
         asset["marginAvailable"] = True
