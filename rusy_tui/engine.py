@@ -12,8 +12,10 @@ differ.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -35,6 +37,7 @@ from rusy_tui.domain.events import CHART_BARS
 from rusy_tui.domain.market import (
     BookTop,
     CandleUpdate,
+    InstrumentChanged,
     MarketEvent,
     MarketTrade,
     MarkPrice,
@@ -48,6 +51,7 @@ from rusy_tui.domain.trade import Trade
 from rusy_tui.ensemble.runtime import Ensemble
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.account import AccountKeeper
+from rusy_tui.execution.contracts import REFRESH_S
 from rusy_tui.execution.executor import Executor, Wiring
 from rusy_tui.execution.flatten import Flattened, flatten
 from rusy_tui.execution.ids import Ids
@@ -61,7 +65,7 @@ from rusy_tui.teller import Teller
 log = structlog.get_logger("engine")
 
 STALE, RECONCILING, STARTING, DAY_LOSS = "stale data", "reconciling", "starting", "day loss"
-DATABASE = "database"
+DATABASE, LIMITS = "database", "exchange limits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._decided = asyncio.Condition()
         self._decided_ms: dict[str, int] = {}
+        self._contracts_changed = asyncio.Event()
 
         self._mode = settings.desk.mode
         self._ids = Ids(parts.clock, parts.randomness)
@@ -124,7 +129,10 @@ class Engine:
             settings.strategy,
             Wiring(
                 book=self.book,
+                mark=self._mark,
                 gates=lambda: self._gates.closed,
+                closed=self._closed_contracts,
+                barred=self._barred,
                 changed=self._trade_changed,
                 halt=self._halt,
                 say=self._say_execution,
@@ -223,9 +231,11 @@ class Engine:
         self._spawn(self._on_closed_bars())
         self._spawn(self._market.watch_closes())
         self._spawn(self._heartbeat())
+        self._spawn(self._look_at_contracts())
         self._spawn(self._attention.run())
         self._gates.end_pause(STARTING)
         self._teller.phase("running")
+        self._tell_closed({})
         self._teller.say("engine", f"running: {', '.join(symbols)}", "info")
 
     async def _reconcile(self) -> None:
@@ -306,6 +316,8 @@ class Engine:
                 case MarketTrade(symbol=symbol, price=price, event_ms=event_ms):
                     self._teller.traded(symbol, price)
                     self._quote(symbol, event_ms)
+                case InstrumentChanged():
+                    self._contracts_changed.set()
                 case StreamInterrupted(route=route, reason=why):
                     self._teller.connected(market_stream=False)
                     self._teller.say("feed", f"{route} stream cut: {why}", "ask")
@@ -367,6 +379,7 @@ class Engine:
         while True:
             await self._clock.sleep(self._parts.heartbeat_s)
             self._check_day_loss()
+            self._look_at_limits()
             stale = [symbol for symbol in self._parts.symbols if self.book(symbol) is None]
             if stale:
                 why = f"no fresh price of {', '.join(stale)}"
@@ -374,6 +387,45 @@ class Engine:
                 self._gates.pause(STALE, why, "when prices come again", now_ms)
             else:
                 self._gates.end_pause(STALE)
+
+    def _look_at_limits(self) -> None:
+        """Show the exchange's budget, and hold entries while it lets us send nothing."""
+        status = self._exchange.status()
+        self._teller.exchange(status)
+        if status.closed_for_s > 0:
+            why = f"the exchange takes no requests for {status.closed_for_s:.0f} s"
+            now_ms = self._clock.market_ms()
+            self._gates.pause(LIMITS, why, "when that time is over", now_ms)
+        else:
+            self._gates.end_pause(LIMITS)
+
+    async def _look_at_contracts(self) -> None:
+        """Read filters, brackets and status anew: every hour, and when told of a change."""
+        while True:
+            with suppress(TimeoutError):
+                await self._clock.within(REFRESH_S, self._contracts_changed.wait())
+            self._contracts_changed.clear()
+            was_closed = self._closed_contracts()
+            for change in await self._account.contracts.refresh_until_read():
+                self._teller.say("exec", change, "ask")
+            self._tell_closed(was_closed)
+
+    def _barred(self, symbol: str, why: str) -> None:
+        was_closed = self._closed_contracts()
+        self._account.contracts.bar(symbol, why)
+        self._tell_closed(was_closed)
+
+    def _closed_contracts(self) -> dict[str, str]:
+        return self._account.contracts.closed()
+
+    def _tell_closed(self, before: Mapping[str, str]) -> None:
+        """Say which contracts take no entries any more; what rests there must hear of it."""
+        now = self._closed_contracts()
+        for symbol, why in now.items():
+            if symbol not in before:
+                self._teller.say("risk", f"no entries: {why}", "down")
+        if now != before:
+            self._executor.wake()
 
     def _check_day_loss(self) -> None:
         book = self._account.book
@@ -392,6 +444,7 @@ class Engine:
             day_pnl_usd=book.day_pnl,
             holdings=(*self._executor.holdings(), *pending),
             foreign=self._account.foreign(self._executor.lives),
+            closed=self._closed_contracts(),
         )
 
     def book(self, symbol: str) -> BookTop | None:
@@ -399,6 +452,10 @@ class Engine:
         return self._account.book.top(
             symbol, self._clock.monotonic_s(), self._parts.stale_after_s
         )
+
+    def _mark(self, symbol: str) -> Decimal | None:
+        mark = self._account.book.marks.get(symbol)
+        return mark.price if mark is not None else None
 
     # What watchers are told ---------------------------------------------------------------
 
@@ -445,6 +502,7 @@ class Engine:
         self._teller.holdings(
             self._account.book,
             self._executor.lives,
+            self._account.contracts.brackets,
             self._account.open_orders.values(),
             self.holdings(self._desk.pending_holdings()),
         )
@@ -452,7 +510,7 @@ class Engine:
     def _quote(self, symbol: str, event_ms: int) -> None:
         late_ms = self._exchange.exchange_ms() - event_ms
         age_s = max(0.0, late_ms / 1000 / self._clock.speed)
-        instrument = self._account.instruments[symbol]
+        instrument = self._account.contracts.instruments[symbol]
         self._teller.quote(instrument, self._account.book, event_ms, age_s)
 
     async def _load_charts(self) -> None:

@@ -1,15 +1,16 @@
 """What watchers see, made from what the parts know. Pure."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from rusy_tui.decide.costs import MAINTENANCE_MARGIN_RATE, liquidation_price
+from rusy_tui.decide.costs import liquidation_price
 from rusy_tui.decide.holdings import Holdings
 from rusy_tui.decide.risk import day_loss_left_usd, day_loss_limit_usd, exposure_limit_usd
 from rusy_tui.domain.bars import Bars, Floats
 from rusy_tui.domain.candle import Candle
 from rusy_tui.domain.events import CHART_BARS
+from rusy_tui.domain.instrument import Bracket
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderReport
 from rusy_tui.domain.settings import RiskSettings
@@ -97,7 +98,9 @@ def member_scores(scoreboard: Scoreboard) -> tuple[MemberScore, ...]:
     )
 
 
-def positions(book: AccountBook, lives: Mapping[str, Life]) -> tuple[PositionView, ...]:
+def positions(
+    book: AccountBook, lives: Mapping[str, Life], brackets: Mapping[str, Sequence[Bracket]]
+) -> tuple[PositionView, ...]:
     """Open positions, each with the trade behind it; foreign ones have none."""
     views = []
     for symbol, held in sorted(book.held.items()):
@@ -118,7 +121,7 @@ def positions(book: AccountBook, lives: Mapping[str, Life]) -> tuple[PositionVie
                 unrealised_pnl=book.unrealised(symbol),
                 r_multiple=ratio,
                 stop_price=trade.stop_price if trade is not None else ZERO,
-                liquidation_price=_liquidation(held, trade),
+                liquidation_price=_liquidation(held, trade, brackets.get(symbol, ())),
                 protected_by=short(trade.stop_order_id) if guarded and trade else "",
                 opened_ms=trade.opened_ms if trade is not None else None,
             )
@@ -126,13 +129,12 @@ def positions(book: AccountBook, lives: Mapping[str, Life]) -> tuple[PositionVie
     return tuple(views)
 
 
-def _liquidation(held: Held, trade: Trade | None) -> Decimal:
-    """Where a position of ours would be liquidated, an estimate on the safe side."""
-    if trade is None or trade.leverage <= 0:
+def _liquidation(held: Held, trade: Trade | None, brackets: Sequence[Bracket]) -> Decimal:
+    """Where a position of ours would be liquidated, with the margin that its entry bound."""
+    if trade is None or trade.leverage <= 0 or not brackets:
         return ZERO
-    return liquidation_price(
-        trade.side, held.entry_price, trade.leverage, MAINTENANCE_MARGIN_RATE
-    )
+    size = abs(held.quantity)
+    return liquidation_price(trade.side, size, held.entry_price, trade.leverage, brackets)
 
 
 def orders(open_orders: Iterable[OrderReport]) -> tuple[OrderView, ...]:

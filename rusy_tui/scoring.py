@@ -109,7 +109,8 @@ class Scoring:
         plan = work_out(
             side,
             prediction,
-            instrument=self._account.instruments[symbol],
+            instrument=self._account.contracts.instruments[symbol],
+            brackets=self._account.contracts.brackets[symbol],
             book=book,
             atr=exact(atr) if atr > 0 else ZERO,
             # A proposal that pends for this symbol will be superseded, so it does not count.

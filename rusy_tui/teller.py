@@ -1,6 +1,6 @@
 """Tells watchers what happens: the one place that publishes events."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -8,6 +8,7 @@ import structlog
 
 from rusy_tui import readmodel
 from rusy_tui.decide.holdings import Holdings
+from rusy_tui.domain.account import ExchangeStatus
 from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock, Pace
@@ -28,7 +29,7 @@ from rusy_tui.domain.events import (
     TradeChanged,
     chart_key,
 )
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.modes import Gate, Mode
 from rusy_tui.domain.order import OrderReport
 from rusy_tui.domain.proposal import Proposal
@@ -107,13 +108,14 @@ class Teller:
         self,
         book: AccountBook,
         lives: Mapping[str, Life],
+        brackets: Mapping[str, Sequence[Bracket]],
         open_orders: Iterable[OrderReport],
         holdings: Holdings,
     ) -> None:
         """Positions, orders and money."""
         self._publish(
             HoldingsChanged(
-                readmodel.positions(book, lives),
+                readmodel.positions(book, lives, brackets),
                 readmodel.orders(open_orders),
                 readmodel.account(book, holdings, self._limits),
             )
@@ -123,6 +125,21 @@ class Teller:
         """A connection came or went: ``market_stream``, ``user_stream``, ``database``."""
         self._connection = msgspec.structs.replace(self._connection, **changed)
         self._publish(ConnectionChanged(self._connection, self._symbols, self._model_version))
+
+    def exchange(self, status: ExchangeStatus) -> None:
+        """How much of the request budget is used, and how well exchange time is known."""
+        changed = msgspec.structs.replace(
+            self._connection,
+            weight_used=status.weight_used,
+            weight_limit=status.weight_limit,
+            requests_waiting=status.waiting,
+            closed_for_s=round(status.closed_for_s, 1),
+            offset_ms=status.offset_ms,
+            offset_error_ms=status.offset_error_ms,
+        )
+        if changed != self._connection:
+            self._connection = changed
+            self._publish(ConnectionChanged(changed, self._symbols, self._model_version))
 
     def pace(self, pace: Pace, deciding: bool) -> None:
         """The demo runs at another pace."""

@@ -26,7 +26,7 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``day_pnl_usd`` is the change of equity since 00:00 UTC of market time, and
     ``day_start_equity_usd`` what it began with. ``foreign`` names symbols with a position or
-    order that is not ours.
+    order that is not ours; ``closed`` maps symbols that nobody may enter now to why.
     """
 
     equity_usd: Decimal
@@ -34,6 +34,7 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     day_pnl_usd: Decimal
     holdings: tuple[Holding, ...] = ()
     foreign: tuple[str, ...] = ()
+    closed: dict[str, str] = {}
 
     def notional_usd(self, symbol: str | None = None) -> Decimal:
         """Notional of all holdings, or of those in one symbol."""

@@ -89,6 +89,11 @@ def judge(
             f"{distance_percent:.1f} % away, at least {least_percent} %",
         ),
         _verdict("nothing foreign", symbol not in holdings.foreign, f"in {symbol}"),
+        _verdict(
+            "contract open",
+            symbol not in holdings.closed,
+            holdings.closed.get(symbol, f"{symbol} takes entries"),
+        ),
     )
 
 

@@ -1,14 +1,11 @@
 """From a prediction to a plan: side, entry, stop, target, size, and all that it risks."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 
-from rusy_tui.decide.costs import (
-    MAINTENANCE_MARGIN_RATE,
-    liquidation_price,
-    round_trip_cost_usd,
-)
+from rusy_tui.decide.costs import bracket_of, liquidation_price, round_trip_cost_usd
 from rusy_tui.decide.holdings import Holdings
 from rusy_tui.decide.risk import (
     exposure_limit_usd,
@@ -19,7 +16,7 @@ from rusy_tui.decide.risk import (
 from rusy_tui.decide.sizing import HUNDRED, loss_per_unit, size_for_risk
 from rusy_tui.domain.account import FeeRates
 from rusy_tui.domain.candle import Interval
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, Side, TimeInForce
@@ -68,6 +65,7 @@ def work_out(
     prediction: Prediction,
     *,
     instrument: Instrument,
+    brackets: Sequence[Bracket],
     book: BookTop,
     atr: Decimal,
     holdings: Holdings,
@@ -84,6 +82,7 @@ def work_out(
         side: to trade.
         prediction: the vote behind it; its bar says when the premise began.
         instrument: filters that every price and quantity is fitted to.
+        brackets: of the contract, ascending: leverage allowed and margin to keep by size.
         book: best bid and ask now.
         atr: ATR(14) of the 15m bars, in the quote asset.
         holdings: what is open and pends, without this one.
@@ -130,7 +129,7 @@ def work_out(
     risk_usd = quantity * loss_per_unit(worst, stop, fees)
     cost_usd = round_trip_cost_usd(quantity * near, quantity * stop, fees)
     reward_usd = quantity * (abs(target - near) - (near + target) * fees.maker)
-    liquidation = liquidation_price(side, worst, limits.leverage, MAINTENANCE_MARGIN_RATE)
+    liquidation = liquidation_price(side, quantity, worst, limits.leverage, brackets)
     liquidation = _toward(instrument, liquidation, side)
     verdicts = judge(
         symbol=prediction.symbol,
@@ -146,6 +145,7 @@ def work_out(
     reward_risk = reward_usd / risk_usd
     verdicts = (
         *verdicts,
+        _bracket_verdict(quantity * dearest, limits.leverage, brackets),
         _reward_verdict(reward_risk, strategy),
         *_reductions(size.wanted, quantity, size.reduced_by),
     )
@@ -195,6 +195,17 @@ def _toward(instrument: Instrument, price: Decimal, side: Side) -> Decimal:
     """The price on a tick: rounded up for a buy's sake, down for a sell's."""
     up = side is Side.BUY
     return instrument.price_up(price) if up else instrument.price_down(price)
+
+
+def _bracket_verdict(
+    notional: Decimal, leverage: int, brackets: Sequence[Bracket]
+) -> RiskVerdict:
+    most = bracket_of(notional, brackets).max_leverage
+    return RiskVerdict(
+        rule="leverage at this size",
+        verdict=Verdict.ALLOW if leverage <= most else Verdict.DENY,
+        figures=f"{leverage}×, the exchange allows {most}× at {notional:.2f} USDT",
+    )
 
 
 def _reward_verdict(reward_risk: Decimal, strategy: StrategySettings) -> RiskVerdict:

@@ -161,6 +161,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         fitted = self._better(Side.SELL if rising else Side.BUY, price, None)
         return self._price_violation(fitted) or fitted
 
+    def worst_price(self, side: Side, mark_price: Decimal) -> Decimal:
+        """The worst limit price that the exchange takes from a side: the edge of its band.
+
+        What closes a position goes there when the book is too thin for a market order.
+        """
+        edge = next(iter(self._band_edge(side, mark_price)), mark_price)
+        return self._better(side, edge, mark_price)
+
     def price_down(self, price: Decimal) -> Decimal:
         """The nearest price on a tick at or below."""
         return floor_to(price, self.tick_size) if self.tick_size else price

@@ -125,14 +125,22 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine is connected to, and how well. ``feed_age_s`` in wall seconds."""
+    """What the engine is connected to, and how well.
+
+    ``weight_used`` of ``weight_limit`` in the running minute, ``requests_waiting`` for the
+    budget; for ``closed_for_s`` wall seconds the exchange lets us send nothing. Its time is
+    ``offset_ms`` ahead of ours, known to ``offset_error_ms`` either way.
+    """
 
     market_stream: bool = False
     user_stream: bool = False
     database: bool = False
-    feed_age_s: float = 0.0
     weight_used: int = 0
     weight_limit: int = 0
+    requests_waiting: int = 0
+    closed_for_s: float = 0.0
+    offset_ms: int = 0
+    offset_error_ms: int = 0
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):

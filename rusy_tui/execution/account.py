@@ -1,6 +1,6 @@
 """Keeps the account in step with the exchange: reads, events, funding, the UTC day."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container
 from decimal import Decimal
 
 import structlog
@@ -13,19 +13,18 @@ from rusy_tui.domain.account import (
 )
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import (
-    ConfigurationError,
     ExchangeError,
     ExchangeRefusal,
     StorageError,
     UnreachableError,
 )
-from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.market import StreamInterrupted, StreamRestored
 from rusy_tui.domain.order import OrderBook, OrderReport
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.book import DAY_MS, AccountBook
+from rusy_tui.execution.contracts import Contracts
 from rusy_tui.execution.executor import Executor
-from rusy_tui.execution.symbols import foreign_symbols, unknown_symbol
+from rusy_tui.execution.symbols import foreign_symbols
 from rusy_tui.store.store import Store
 
 log = structlog.get_logger("exec")
@@ -61,7 +60,7 @@ class AccountKeeper:
         self._symbols = symbols
         self._say = say
         self.book = AccountBook(ASSET)
-        self.instruments: Mapping[str, Instrument] = {}
+        self.contracts = Contracts(exchange, clock, symbols)
         self.fees: dict[str, FeeRates] = {}
         self.open_orders: dict[str, OrderReport] = {}
 
@@ -81,11 +80,8 @@ class AccountKeeper:
             ExchangeRefusal: the account is not fit for trading.
             ExchangeError: the exchange could not be read.
         """
-        self.instruments = await self._exchange.instruments()
-        for symbol in self._symbols:
-            if symbol not in self.instruments or not self.instruments[symbol].trading:
-                raise ConfigurationError(unknown_symbol(symbol, self.instruments))
-        self._executor.instruments = self.instruments
+        await self.contracts.read()
+        self._executor.instruments = self.contracts.instruments
         settings = await self._exchange.account_settings()
         if settings.hedge_mode:
             raise ExchangeRefusal(

@@ -19,7 +19,7 @@ from rusy_tui.domain.order import (
 )
 from rusy_tui.domain.trade import ExitReason, TradeState
 from rusy_tui.execution import protection
-from rusy_tui.execution.messages import Action, Halt, Now, Say, WakeAt, WakeIn
+from rusy_tui.execution.messages import Action, Bar, Halt, Now, Say, WakeAt, WakeIn
 from rusy_tui.execution.slots import Slot
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def quote(life: Life, now: Now) -> list[Action]:
     if now.halted or (now.gate and life.tries):
         # What was approved may be tried; a further try is an entry that no gate let through.
         actions = _give_up(life, ExitReason.NOT_FILLED, now)
-        return [*actions, Say(f"{life.trade.symbol} entry given up: gate {now.gate}", "ask")]
+        return [*actions, Say(f"{life.trade.symbol} entry given up: {now.gate}", "ask")]
     if life.tries >= rules.tries or fitted is None:
         return _give_up(life, ExitReason.NOT_FILLED, now)
     life.tries += 1
@@ -71,6 +71,8 @@ def refused(life: Life, outcome: Rejected | Denied, now: Now) -> list[Action]:
         return [WakeIn(REQUOTE_S)]
     actions = _give_up(life, ExitReason.ENTRY_REJECTED, now)
     actions.append(Say(f"{life.trade.symbol} entry refused: {outcome.message}", "down"))
+    if isinstance(outcome, Rejected) and outcome.cause is Cause.BARRED:
+        actions.append(Bar(outcome.message))
     if isinstance(outcome, Rejected) and outcome.cause in _HALTING:
         actions.append(Halt("entry refused", outcome.message))
     return actions

@@ -45,6 +45,7 @@ from rusy_tui.execution.messages import (
     Action,
     Answered,
     Ask,
+    Bar,
     Begin,
     Cancel,
     CancelAnswered,
@@ -78,7 +79,10 @@ class Wiring:
 
     Args:
         book: best bid and ask of a symbol, None when too old to act on.
+        mark: a symbol's mark price as last told, None before the first.
         gates: the closed gates.
+        closed: the symbols whose contract takes no entries now, each with why.
+        barred: the exchange refuses what opens in a symbol: which, and why.
         changed: a trade moved.
         halt: close a gate until a person resumes: its name, and why.
         say: a line for the log: text and tone.
@@ -88,13 +92,19 @@ class Wiring:
         self,
         *,
         book: Callable[[str], BookTop | None],
+        mark: Callable[[str], Decimal | None],
         gates: Callable[[], tuple[Gate, ...]],
+        closed: Callable[[], Mapping[str, str]],
+        barred: Callable[[str, str], None],
         changed: Callable[[Trade], None],
         halt: Callable[[str, str], None],
         say: Callable[[str, str], None],
     ) -> None:
         self.book = book
+        self.mark = mark
         self.gates = gates
+        self.closed = closed
+        self.barred = barred
         self.changed = changed
         self.halt = halt
         self.say = say
@@ -324,13 +334,15 @@ class Executor:
 
     def _now(self, symbol: str) -> Now:
         gates = self._wiring.gates()
+        gate = f"gate {gates[0].name}" if gates else self._wiring.closed().get(symbol, "")
         return Now(
             market_ms=self._clock.market_ms(),
             monotonic_s=self._clock.monotonic_s(),
             book=self._wiring.book(symbol),
             instrument=self.instruments[symbol],
             new_id=self._ids.order,
-            gate=gates[0].name if gates else "",
+            mark=self._wiring.mark(symbol),
+            gate=gate,
             halted=any(gate.halted for gate in gates),
         )
 
@@ -355,6 +367,8 @@ class Executor:
                 self.background(self._wake(self._clock.sleep(wall_s), inbox))
             case WakeAt(market_ms=market_ms):
                 self.background(self._wake(self._clock.sleep_until_market(market_ms), inbox))
+            case Bar(why=why):
+                self._wiring.barred(symbol, why)
             case Halt(gate=gate, why=why):
                 self._wiring.halt(gate, why)
             case Say(text=text, tone=tone):

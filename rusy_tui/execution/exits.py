@@ -24,7 +24,8 @@ from rusy_tui.execution.slots import Slot
 if TYPE_CHECKING:
     from rusy_tui.execution.life import Life
 
-# A refused exit is tried again after this; exits never give up. Wall seconds.
+# An exit that was refused, or that filled nothing, is followed by another after this; exits
+# never give up. Wall seconds.
 RETRY_S = 0.5
 # An exit whose fills stay away this long is asked about. Wall seconds.
 ASK_AFTER_S = 3.0
@@ -56,12 +57,20 @@ def filled(life: Life, slot: Slot | None, fill: Fill, now: Now) -> list[Action]:
     text = f"{fill.symbol} closed {fill.quantity} at {fill.price} by {by}"
     # Leaving has begun: what is left of the entry must not open anything again.
     life.entry_done = True
+    # It does fill: what it leaves open is closed at once.
+    life.exit_retry_s = None
     return [Say(text, tone), *life.cancel_all(Purpose.ENTRY, now)]
 
 
 def refused(life: Life, outcome: Rejected | Denied, now: Now) -> list[Action]:
-    """An exit was refused: try again, in another way where that helps."""
+    """An exit was refused: try again, in another way where that helps.
+
+    A book too thin for a market order may still take a limit order at the edge of the price
+    band; a band that has moved since may take a market order again: they take turns.
+    """
     life.exit_retry_s = now.monotonic_s + RETRY_S
+    if isinstance(outcome, Rejected) and outcome.cause is Cause.PRICE_BAND:
+        life.exit_by_limit = not life.exit_by_limit
     actions: list[Action] = [
         Say(f"{life.trade.symbol} exit refused: {outcome.message}; trying again", "down"),
         WakeIn(RETRY_S),
@@ -178,15 +187,20 @@ def _target(life: Life, now: Now) -> list[Action]:
 def _sell_out(life: Life, now: Now) -> list[Action]:
     """Close at the market, reduce-only, in parts where the exchange allows no more.
 
-    One part at a time: the next is made of what its fills leave open.
+    One part at a time: the next is made of what its fills leave open. Where a market order is
+    refused: by a limit order at the edge of the price band that takes what it finds and does
+    not rest.
     """
     if not life.open:
         return []
-    parts = now.instrument.parts(life.trade.quantity, market=True)
+    side, price = life.trade.side.opposite, None
+    if life.exit_by_limit and now.mark is not None:
+        price = now.instrument.worst_price(side, now.mark)
+    parts = now.instrument.parts(life.trade.quantity, market=price is None)
     if not parts:
         text = f"{life.trade.quantity} {life.trade.symbol} is less than the exchange takes"
         return [Say(f"{text}; the stop stays", "down")]
-    life.exit_retry_s = None
+    life.exit_retry_s = now.monotonic_s + RETRY_S
     flatten = life.exit_reason is ExitReason.FLATTEN
     purpose = Purpose.FLATTEN if flatten else Purpose.EXIT
     intent = OrderIntent(
@@ -194,10 +208,12 @@ def _sell_out(life: Life, now: Now) -> list[Action]:
         trade_id=life.trade.trade_id,
         purpose=purpose,
         symbol=life.trade.symbol,
-        side=life.trade.side.opposite,
-        kind=OrderKind.MARKET,
+        side=side,
+        kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
         quantity=parts[0],
+        price=price,
+        time_in_force=TimeInForce.GTC if price is None else TimeInForce.IOC,
         reduce_only=True,
         created_ms=now.market_ms,
     )
-    return [life.send(intent, now), WakeIn(ASK_AFTER_S)]
+    return [life.send(intent, now), WakeIn(RETRY_S), WakeIn(ASK_AFTER_S)]

@@ -14,12 +14,16 @@ from rusy_tui.domain.account import Position
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.domain.order import (
+    Cause,
     OrderBook,
     OrderIntent,
     OrderKind,
     OrderReport,
+    Outcome,
     Purpose,
+    Rejected,
     Side,
+    TimeInForce,
 )
 from rusy_tui.domain.trade import ExitReason
 from rusy_tui.exchange.port import ExchangePort
@@ -109,25 +113,48 @@ async def _close_the_rest(
     for position in left.positions:
         for report in _of(left.orders, position.symbol, OrderBook.PLAIN):
             await exchange.cancel(report.symbol, report.client_order_id, report.book)
-        instrument = executor.instruments[position.symbol]
-        for part in instrument.parts(abs(position.quantity), market=True):
-            intent = OrderIntent(
-                client_order_id=ids.order(Purpose.FLATTEN),
-                trade_id=executor.trade_id_of(position.symbol) or "",
-                purpose=Purpose.FLATTEN,
-                symbol=position.symbol,
-                side=Side.SELL if position.quantity > 0 else Side.BUY,
-                kind=OrderKind.MARKET,
-                quantity=part,
-                reduce_only=True,
-                created_ms=clock.market_ms(),
-            )
-            # Closing never waits long for the database (promises P1, P6).
-            await durable(store, intent)
-            await exchange.place(intent)
+        outcome = await _close(exchange, store, clock, ids, executor, position, by_limit=False)
+        if isinstance(outcome, Rejected) and outcome.cause is Cause.PRICE_BAND:
+            # Too thin for a market order: what there is up to the edge of the price band.
+            await _close(exchange, store, clock, ids, executor, position, by_limit=True)
     for report in left.orders:
         if report.symbol not in held:
             await exchange.cancel(report.symbol, report.client_order_id, report.book)
+
+
+async def _close(
+    exchange: ExchangePort,
+    store: Store,
+    clock: Clock,
+    ids: Ids,
+    executor: Executor,
+    position: Position,
+    *,
+    by_limit: bool,
+) -> Outcome | None:
+    """Close a position in the parts that the exchange takes; the last part's outcome."""
+    instrument = executor.instruments[position.symbol]
+    side = Side.SELL if position.quantity > 0 else Side.BUY
+    price = instrument.worst_price(side, position.mark_price) if by_limit else None
+    outcome: Outcome | None = None
+    for part in instrument.parts(abs(position.quantity), market=price is None):
+        intent = OrderIntent(
+            client_order_id=ids.order(Purpose.FLATTEN),
+            trade_id=executor.trade_id_of(position.symbol) or "",
+            purpose=Purpose.FLATTEN,
+            symbol=position.symbol,
+            side=side,
+            kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+            quantity=part,
+            price=price,
+            time_in_force=TimeInForce.GTC if price is None else TimeInForce.IOC,
+            reduce_only=True,
+            created_ms=clock.market_ms(),
+        )
+        # Closing never waits long for the database (promises P1, P6).
+        await durable(store, intent)
+        outcome = await exchange.place(intent)
+    return outcome
 
 
 def _of(orders: Sequence[OrderReport], symbol: str, book: OrderBook) -> list[OrderReport]:

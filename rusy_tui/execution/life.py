@@ -94,6 +94,7 @@ class Life:
         self.target_barred = ""
         self.exit_reason: ExitReason | None = None
         self.exit_retry_s: float | None = None
+        self.exit_by_limit = False
         self.last_exit_by: str = ""
 
     # What is known ------------------------------------------------------------------

@@ -122,6 +122,12 @@ class Halt(msgspec.Struct, frozen=True):
     why: str
 
 
+class Bar(msgspec.Struct, frozen=True):
+    """The exchange refuses what opens in this symbol: no entries there for a while."""
+
+    why: str
+
+
 class Say(msgspec.Struct, frozen=True):
     """A line for the log; ``tone`` as in the state's log."""
 
@@ -129,7 +135,7 @@ class Say(msgspec.Struct, frozen=True):
     tone: str = "text"
 
 
-Action = Send | Cancel | Ask | WakeIn | WakeAt | Halt | Say
+Action = Send | Cancel | Ask | WakeIn | WakeAt | Halt | Bar | Say
 
 
 # A timer may fire a hair before its time, and a sum of floats may end below it; seconds.
@@ -137,10 +143,10 @@ _SLACK_S = 1e-6
 
 
 class Now(msgspec.Struct, frozen=True):
-    """What a life may look at when it decides: times, the book, the contract, new ids.
+    """What a life may look at when it decides: times, prices, the contract, new ids.
 
-    ``gate`` names the first closed gate, "" when entries may go; ``halted`` says that one of
-    the closed gates waits for a person.
+    ``gate`` names the first closed gate, or says why the contract takes no entries, "" when
+    entries may go; ``halted`` says that one of the closed gates waits for a person.
     """
 
     market_ms: int
@@ -148,6 +154,7 @@ class Now(msgspec.Struct, frozen=True):
     book: BookTop | None
     instrument: Instrument
     new_id: Callable[[Purpose], str]
+    mark: Decimal | None = None
     gate: str = ""
     halted: bool = False
 

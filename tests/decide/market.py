@@ -1,18 +1,19 @@
 """Figures that a plan is worked out from."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from rusy_tui.decide.holdings import Holding, Holdings
 from rusy_tui.decide.strategy import NoPlan, work_out
 from rusy_tui.domain.account import FeeRates
 from rusy_tui.domain.candle import Interval
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop
 from rusy_tui.domain.order import Side
 from rusy_tui.domain.proposal import Plan
 from rusy_tui.domain.settings import RiskSettings, StrategySettings
 from rusy_tui.domain.signal import Prediction
-from tests.execution.stage import INSTRUMENT, book
+from tests.execution.stage import BRACKETS, INSTRUMENT, book
 
 FEES = FeeRates(maker=Decimal("0.0002"), taker=Decimal("0.0005"))
 LIMITS = RiskSettings()
@@ -44,7 +45,11 @@ def holding(symbol: str = "ETHUSDT", notional: str = "1000", risk: str = "10") -
 
 
 def holdings(
-    *held: Holding, equity: str = "10000", day_pnl: str = "0", foreign: tuple[str, ...] = ()
+    *held: Holding,
+    equity: str = "10000",
+    day_pnl: str = "0",
+    foreign: tuple[str, ...] = (),
+    closed: tuple[str, ...] = (),
 ) -> Holdings:
     return Holdings(
         equity_usd=Decimal(equity),
@@ -52,6 +57,7 @@ def holdings(
         day_pnl_usd=Decimal(day_pnl),
         holdings=held,
         foreign=foreign,
+        closed=dict.fromkeys(closed, "it is not trading"),
     )
 
 
@@ -59,6 +65,7 @@ def attempt(
     side: Side = Side.BUY,
     *,
     instrument: Instrument = INSTRUMENT,
+    brackets: Sequence[Bracket] = BRACKETS,
     top: BookTop | None = None,
     atr: str = "1.3",
     held: Holdings | None = None,
@@ -71,6 +78,7 @@ def attempt(
         side,
         vote or prediction(),
         instrument=instrument,
+        brackets=brackets,
         book=top or book(),
         atr=Decimal(atr),
         holdings=held or holdings(),

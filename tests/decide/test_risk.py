@@ -93,6 +93,11 @@ def test_an_ordinary_entry_is_allowed() -> None:
             {"holdings": holdings(foreign=("ETHUSDT",))},
             {"holdings": holdings(foreign=("BTCUSDT",))},
         ),
+        (
+            "contract open",
+            {"holdings": holdings(closed=("ETHUSDT",))},
+            {"holdings": holdings(closed=("BTCUSDT",))},
+        ),
         ("size", {"quantity": Decimal("0.001")}, {"quantity": Decimal(0)}),
     ],
 )
@@ -132,6 +137,7 @@ def test_a_plan_that_was_allowed_is_allowed_again_while_nothing_has_changed(side
         holdings(day_pnl="-190"),
         holdings(equity="5000"),
         holdings(holding("BTCUSDT")),
+        holdings(closed=("BTCUSDT",)),
     ],
 )
 def test_a_plan_that_was_allowed_is_judged_anew(changed: Holdings) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rusy_tui.decide.costs import liquidation_price
+from rusy_tui.decide.costs import bracket_of, liquidation_price
 from rusy_tui.decide.sizing import loss_per_unit
 from rusy_tui.decide.strategy import Thresholds, side_of
 from rusy_tui.domain.candle import Interval
@@ -26,7 +26,7 @@ from tests.decide.market import (
     planned,
     prediction,
 )
-from tests.execution.stage import INSTRUMENT, book
+from tests.execution.stage import BRACKETS, INSTRUMENT, book
 
 # Far enough to be seen on ticks of a tenth.
 CHASING = dataclasses.replace(StrategySettings(), entry_chase_bps=Decimal(30))
@@ -201,8 +201,29 @@ def test_a_cap_that_bit_is_told() -> None:
 
 
 @pytest.mark.parametrize("side", list(Side))
-def test_liquidation_is_where_the_margin_left_is_the_maintenance_margin(side: Side) -> None:
-    entry, leverage, rate = Decimal(100), 3, Decimal("0.01")
-    price = liquidation_price(side, entry, leverage, rate)
-    left = entry / leverage + side.sign * (price - entry)
-    assert abs(left - price * rate) < Decimal("1e-20")
+@pytest.mark.parametrize("quantity", [Decimal(1), Decimal(1000)])
+def test_liquidation_is_where_the_margin_left_is_the_maintenance_margin(
+    side: Side, quantity: Decimal
+) -> None:
+    """In the bracket of the position's size: notional × rate − cumulative amount."""
+    entry, leverage = Decimal(100), 3
+    price = liquidation_price(side, quantity, entry, leverage, BRACKETS)
+    bracket = bracket_of(quantity * entry, BRACKETS)
+    left = quantity * (entry / leverage + side.sign * (price - entry))
+    kept = quantity * price * bracket.maintenance_rate - bracket.cumulative
+    assert abs(left - kept) < Decimal("1e-18")
+
+
+@pytest.mark.parametrize(
+    ("notional", "leverage"), [("49999.99", 20), ("50000", 10), ("300000", 10)]
+)
+def test_the_bracket_is_that_of_the_notional(notional: str, leverage: int) -> None:
+    assert bracket_of(Decimal(notional), BRACKETS).max_leverage == leverage
+
+
+def test_leverage_beyond_what_the_size_allows_is_refused() -> None:
+    """The exchange would refuse the entry: better said before than after."""
+    four = dataclasses.replace(RiskSettings(), leverage=4)
+    low = msgspec.structs.replace(BRACKETS[0], max_leverage=3)
+    assert denied(limits=four, brackets=(low,)).rule == "leverage at this size"
+    assert planned(limits=four, brackets=BRACKETS).leverage == 4

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop
 from rusy_tui.domain.order import (
     Cause,
@@ -65,6 +65,24 @@ INSTRUMENT = Instrument(
 )
 
 
+BRACKETS = (
+    Bracket(
+        floor=Decimal(0),
+        cap=Decimal(50_000),
+        max_leverage=20,
+        maintenance_rate=Decimal("0.01"),
+        cumulative=Decimal(0),
+    ),
+    Bracket(
+        floor=Decimal(50_000),
+        cap=Decimal(250_000),
+        max_leverage=10,
+        maintenance_rate=Decimal("0.025"),
+        cumulative=Decimal(750),
+    ),
+)
+
+
 def book(bid: str = "100.0", ask: str = "100.1") -> BookTop:
     """A best bid and ask."""
     one = Decimal(1)
@@ -110,6 +128,7 @@ class Stage:
         self.side = side
         self.instrument = instrument
         self.book: BookTop | None = book()
+        self.mark: Decimal | None = Decimal("100.05")
         self.gate = ""
         self.halted = False
         self.now_s = 1000.0
@@ -136,6 +155,7 @@ class Stage:
             book=self.book,
             instrument=self.instrument,
             new_id=self._new_id,
+            mark=self.mark,
             gate=self.gate,
             halted=self.halted,
         )

@@ -21,10 +21,12 @@ from rusy_tui.execution.life import Life
 from rusy_tui.execution.messages import (
     Absent,
     Answered,
+    Bar,
     Begin,
     CancelAnswered,
     ExitAsked,
     FundingPaid,
+    Halt,
     Send,
     Tick,
 )
@@ -108,6 +110,14 @@ def test_a_closed_gate_lets_no_further_try_go() -> None:
     stage.advance(10)
     assert stage.all(Purpose.ENTRY) == [first]
     assert stage.life.trade.exit_reason is ExitReason.NOT_FILLED
+
+
+def test_openings_that_the_exchange_bars_close_the_contract_and_halt_nothing() -> None:
+    stage = Stage(tries=3)
+    actions = stage.refuse(stage.begin(), Cause.BARRED)
+    assert Bar(str(Cause.BARRED)) in actions
+    assert not any(isinstance(action, Halt) for action in actions)
+    assert stage.life.trade.exit_reason is ExitReason.ENTRY_REJECTED
 
 
 def test_the_stop_is_wanted_before_a_word_is_said() -> None:
@@ -644,6 +654,40 @@ def test_a_refused_exit_is_tried_again_after_a_pause_for_ever(cause: Cause) -> N
         assert len(stage.all(Purpose.EXIT)) == tried
         stage.advance(0.2)
     assert not stage.life.done
+
+
+@SIDES
+def test_an_exit_the_thin_book_refuses_goes_to_the_edge_of_the_price_band(side: Side) -> None:
+    """It takes what it finds there and never rests; refused as well, the market is next."""
+    stage = Stage(side)
+    stage.protected()
+    stage.tell(ExitAsked(ExitReason.OPERATOR))
+    stage.refuse(stage.last(Purpose.EXIT), Cause.PRICE_BAND)
+    stage.advance(0.6)
+    edge = stage.last(Purpose.EXIT)
+    assert (edge.kind, edge.time_in_force) == (OrderKind.LIMIT, TimeInForce.IOC)
+    assert edge.reduce_only
+    # Within 5 % of the mark price of 100.05, on the tick, never beyond.
+    assert edge.price == (Decimal("95.1") if side is Side.BUY else Decimal("105.0"))
+    stage.confirm(edge)
+    stage.report(edge, OrderState.EXPIRED)
+    assert stage.last(Purpose.EXIT) == edge, "nothing was filled: it waits before the next"
+    stage.advance(0.6)
+    again = stage.last(Purpose.EXIT)
+    assert again.price == edge.price
+    stage.refuse(again, Cause.PRICE_BAND)
+    stage.advance(0.6)
+    assert stage.last(Purpose.EXIT).kind is OrderKind.MARKET
+
+
+def test_without_a_mark_price_a_refused_exit_is_tried_at_the_market_again() -> None:
+    stage = Stage()
+    stage.protected()
+    stage.mark = None
+    stage.tell(ExitAsked(ExitReason.OPERATOR))
+    stage.refuse(stage.last(Purpose.EXIT), Cause.PRICE_BAND)
+    stage.advance(0.6)
+    assert stage.last(Purpose.EXIT).kind is OrderKind.MARKET
 
 
 def test_nothing_to_reduce_asks_for_the_fills_since_the_trade_began() -> None:

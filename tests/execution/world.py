@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import TypeVar
 
 from rusy_tui.clock import LockstepClock
@@ -34,6 +35,7 @@ class World:
         self.exchange = MemoryExchange(clock)
         self.halts: list[str] = []
         self.said: list[str] = []
+        self.closed: dict[str, str] = {}
         self.ids = Ids(clock, random.Random(1))
         self.trade_id = ""
         self._listener: asyncio.Task[None] | None = None
@@ -51,7 +53,10 @@ class World:
             StrategySettings(),
             Wiring(
                 book=lambda symbol: book(),
+                mark=lambda symbol: Decimal(100),
                 gates=lambda: (),
+                closed=lambda: self.closed,
+                barred=self.closed.__setitem__,
                 changed=lambda trade: None,
                 halt=lambda gate, why: self.halts.append(gate),
                 say=lambda text, tone: self.said.append(text),

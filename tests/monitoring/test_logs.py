@@ -100,7 +100,7 @@ async def test_news_is_told_and_the_flow_of_the_market_is_not(stream: io.StringI
     gate = Gate(name="stale", why="no data", opens="data", halted=False, since_ms=1)
     bar = ChartBar(0, 1.0, 2.0, 0.5, 1.5, 10.0)
     up = Connection(market_stream=True)
-    up_still = Connection(market_stream=True, feed_age_s=3.0, weight_used=9)
+    up_still = Connection(market_stream=True, offset_ms=3, weight_used=9)
 
     async def events() -> AsyncIterator[Event]:
         yield PhaseChanged(phase="running", progress="")
