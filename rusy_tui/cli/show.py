@@ -52,6 +52,7 @@ def status(state: State, pid: int) -> str:
         f"equity     {amount(account.equity)} USDT  today {signed(account.day_pnl)}",
         f"risk left  {amount(account.day_loss_left)} of {amount(account.day_loss_limit)} USDT",
         f"connected  {_connected(state.connection)}",
+        f"exchange   {_exchange(state.connection)}",
         f"open       {_counts(state)}",
     ]
     return "\n".join(lines)
@@ -204,6 +205,19 @@ def _connected(link: Connection) -> str:
         "database": link.database,
     }
     return ", ".join(f"{name} {_yes(there)}" for name, there in parts.items())
+
+
+def _exchange(link: Connection) -> str:
+    """The request budget, and how well the exchange's time is known."""
+    if not link.weight_limit:
+        return "not asked yet"
+    parts = [f"weight {link.weight_used} of {link.weight_limit} a minute"]
+    if link.requests_waiting:
+        parts.append(f"{link.requests_waiting} requests wait")
+    if link.closed_for_s:
+        parts.append(f"takes no requests for {link.closed_for_s:.0f} s")
+    parts.append(f"clock {link.offset_ms:+d} ± {link.offset_error_ms} ms")
+    return ", ".join(parts)
 
 
 def _counts(state: State) -> str:

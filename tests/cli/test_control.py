@@ -13,6 +13,7 @@ import pytest
 from rusy_tui.cli.main import main
 from rusy_tui.domain.commands import Approve, CloseTrade, Flatten, SetMode
 from rusy_tui.domain.modes import Gate, Mode
+from rusy_tui.domain.state import Connection
 from tests.link.scripted import ScriptedEngine, a_state, scripted_engine
 
 pytestmark = pytest.mark.timeout(30)
@@ -49,6 +50,19 @@ async def test_status_as_text_and_as_json(
         told = json.loads(capsys.readouterr().out)
         assert told["mode"] == "approve"
         assert told["account"]["equity"] == "0"
+
+
+async def test_status_tells_the_budget_of_requests_and_the_exchange_s_clock(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = Connection(
+        weight_used=84, weight_limit=2400, requests_waiting=3, offset_ms=-7, offset_error_ms=12
+    )
+    state = msgspec.structs.replace(a_state(), connection=link)
+    async with scripted_engine(state) as engine:
+        await _rusy(engine, home, "status")
+        text = capsys.readouterr().out
+        assert "weight 84 of 2400 a minute, 3 requests wait, clock -7 ± 12 ms" in text
 
 
 async def test_a_closed_gate_says_why_and_what_opens_it(

@@ -182,6 +182,17 @@ def test_a_stale_feed_and_a_lost_one_are_said() -> None:
     assert "feed lost" in plain(header_lines(view_of(cut), 120)[1])
 
 
+def test_a_wide_screen_shows_the_budget_of_requests_and_the_exchange_s_clock() -> None:
+    state = sample.watching()
+    link = replace(
+        state.connection, weight_used=2000, weight_limit=2400, requests_waiting=2, offset_ms=-31
+    )
+    told = header_lines(view_of(replace(state, connection=link)), 180)[1]
+    assert "budget 83% 2 wait" in plain(told)
+    assert "clock -31 ms" in plain(told)
+    assert "budget" not in plain(header_lines(view_of(state), 180)[1])
+
+
 def test_an_unprotected_position_is_shouted() -> None:
     held = sample.position(sample.trade())
     state = replace(sample.holding(), positions=(replace(held, protected_by=""),))

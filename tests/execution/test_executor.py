@@ -9,10 +9,12 @@ from rusy_tui.domain.order import (
     Cause,
     Fill,
     OrderIntent,
+    OrderKind,
     OrderState,
     Outcome,
     Purpose,
     Side,
+    TimeInForce,
 )
 from rusy_tui.domain.trade import ExitReason, TradeState
 from rusy_tui.execution.resolve import Resolver
@@ -255,6 +257,22 @@ def test_flatten_goes_on_while_exits_are_refused(database_address: DatabaseAddre
         assert (await world.flatten()).flat
         stops = [i for i in world.exchange.placed if i.purpose is Purpose.STOP]
         assert len(stops) == 1  # it rested all the while
+
+    play(database_address, scene)
+
+
+def test_flatten_leaves_a_thin_book_by_a_limit_at_the_edge_of_the_price_band(
+    database_address: DatabaseAddress,
+) -> None:
+    async def scene(world: World) -> None:
+        world.exchange.foreign_position = Decimal("-0.500")
+        world.exchange.script[Purpose.FLATTEN] = [Cause.PRICE_BAND, "taken"]
+        assert (await world.flatten()).flat
+        market, edge = world.placed(Purpose.FLATTEN)[:2]
+        assert (market.kind, edge.kind) == (OrderKind.MARKET, OrderKind.LIMIT)
+        assert edge.time_in_force is TimeInForce.IOC
+        assert edge.price == Decimal("105.0")
+        assert (edge.reduce_only, edge.quantity) == (True, Decimal("0.500"))
 
     play(database_address, scene)
 

@@ -199,12 +199,29 @@ def _second(view: View, width: int) -> Line:
             wall = fmt.clock(view.moment.wall_ms, view.zone)
             shown = wall if roomy else wall[:5]
             fields.append(field(5, Span("wall ", "dim"), Span(shown)))
+        if roomy:
+            fields += _exchange(view)
     else:
         left = to_15m if view.interval == Interval.M15 else to_1h
         fields.append(field(2, Span("closes ", "dim"), Span(left)))
         fields.append(field(1, *vote_spans(view)))
     fields.append(field(0, Span("feed ", "dim"), feed_span(view)))
     return (Span(" "), *pack(fields, width - 1, gap=3 if wide else 2))
+
+
+def _exchange(view: View) -> list[Field]:
+    """How much of the exchange's budget is used, who waits for it, and how its clock runs."""
+    link = view.state.connection if view.state is not None else None
+    if link is None or not link.weight_limit:
+        return []
+    share = link.weight_used / link.weight_limit
+    budget = [Span("budget ", "dim"), Span(f"{share:.0%}", "ask" if share > 0.8 else "text")]
+    if link.requests_waiting:
+        budget.append(Span(f" {link.requests_waiting} wait", "ask"))
+    return [
+        field(6, *budget),
+        field(7, Span("clock ", "dim"), Span(f"{link.offset_ms:+d} ms")),
+    ]
 
 
 def vote_spans(view: View) -> Line:
