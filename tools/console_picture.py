@@ -13,6 +13,7 @@ from datetime import UTC
 from pathlib import Path
 
 import msgspec
+from textual import events
 
 from rusy_tui.console.app import Console
 from rusy_tui.console.moment import Moment, system_moment
@@ -36,9 +37,12 @@ class StillLink:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.taken = asyncio.Event()
 
     async def events(self) -> AsyncIterator[Event]:
         yield Snapshot(self._state)
+        # Asked for the next one: this one has been taken in.
+        self.taken.set()
         await asyncio.Future()
 
     async def send(self, command: Command) -> Reply:
@@ -51,11 +55,20 @@ class StillLink:
 async def draw(recording: Recording, size: tuple[int, int], keys: list[str]) -> str:
     """The console on a recorded state, as SVG."""
 
-    async def connect() -> StillLink:
-        return StillLink(recording.state)
+    link = StillLink(recording.state)
 
-    app = Console(connect, zone=UTC, moments=lambda: recording.moment)
+    async def connect() -> StillLink:
+        return link
+
+    class StillConsole(Console):
+        """Its keys are pressed at the recorded moment: this machine's clock is another one."""
+
+        def key_time(self, event: events.Key) -> float:
+            return recording.moment.monotonic_s
+
+    app = StillConsole(connect, zone=UTC, moments=lambda: recording.moment)
     async with app.run_test(size=size) as pilot:
+        await link.taken.wait()
         await pilot.pause()
         await pilot.press(*keys)
         await pilot.pause()

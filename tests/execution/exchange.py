@@ -37,7 +37,7 @@ from rusy_tui.domain.order import (
     Unresolved,
 )
 from rusy_tui.exchange.port import MarketSink, UserSink
-from tests.execution.stage import INSTRUMENT, UNKNOWN, book, report
+from tests.execution.stage import BRACKETS, INSTRUMENT, UNKNOWN, book, report
 
 LATENCY_S = 0.05
 
@@ -211,7 +211,7 @@ class MemoryExchange:
         return None
 
     async def brackets(self, symbol: str) -> Sequence[Bracket]:
-        raise AssertionError("no part calls this")
+        return BRACKETS
 
     async def symbol_settings(self, symbol: str) -> SymbolSettings:
         return SymbolSettings(symbol=symbol, leverage=3, isolated=True)
