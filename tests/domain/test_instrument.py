@@ -203,6 +203,23 @@ def test_a_trigger_is_never_set_off_sooner_than_intended(
     assert instrument.price_down(fitted) == fitted
 
 
+@given(real, sides, marks)
+def test_the_worst_price_passes_and_one_tick_beyond_it_does_not(
+    instrument: Instrument, side: Side, mark: Decimal
+) -> None:
+    worst = instrument.worst_price(side, mark)
+    assume(instrument.min_price < worst < instrument.max_price)
+    quantity = instrument.min_quantity
+
+    def broken(price: Decimal) -> Broken | None:
+        return instrument.violation(side, quantity, price, mark_price=mark, reduce_only=True)
+
+    assert broken(worst) is None
+    beyond = broken(worst + instrument.tick_size * side.sign)
+    assert beyond is not None
+    assert beyond.rule is Rule.BAND
+
+
 def test_only_orders_with_a_trigger_have_one() -> None:
     with pytest.raises(ValueError, match="no trigger"):
         INSTRUMENT.fit_trigger(Side.BUY, OrderKind.LIMIT, Decimal(100))
