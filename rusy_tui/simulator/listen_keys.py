@@ -56,6 +56,13 @@ class ListenKeys:
         key = self.extend(account).key
         del self._keys[key]
 
+    def end(self, account: Account) -> ListenKey | None:
+        """End the account's key before its time, and say which; None where it has none."""
+        for held in self._keys.values():
+            if held.account is account and self._is_valid(held):
+                return self._keys.pop(held.key)
+        return None
+
     def account_of(self, key: str) -> Account | None:
         """Whose key it is; None when it is unknown or has ended."""
         held = self._keys.get(key)

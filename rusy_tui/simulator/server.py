@@ -74,7 +74,7 @@ class SimulatorServer:
             fastest=pace.fastest if pace else lambda: clock.speed,
             latency=latency,
         )
-        self._sockets = Sockets(self._streams, clock, latency)
+        self._sockets = Sockets(self._streams, self._keys, clock, self.faults, latency)
         control = Control(exchange, control_token, pace=pace, stop=self.stop_asked.set)
         app = web.Application()
         for part in (self._rest, self._sockets, control):

@@ -6,6 +6,7 @@ import pytest
 
 from rusy_tui.simulator import connection
 from rusy_tui.simulator.connection import Connection
+from rusy_tui.simulator.faults import Faults
 from tests.simulator.support import HandClock
 
 
@@ -35,6 +36,7 @@ def _connection(socket: _Socket) -> Connection:
         route="market",
         combined=False,
         delays=None,
+        faults=Faults(HandClock()),
     )
 
 

@@ -12,6 +12,7 @@ from rusy_tui.simulator.faults.blow import Blow, blow_of
 from rusy_tui.simulator.faults.damage import damaged
 from rusy_tui.simulator.faults.fault import (
     CLOSE_KINDS,
+    CONNECTION_KINDS,
     MESSAGE_KINDS,
     REST_KINDS,
     Fault,
@@ -50,9 +51,9 @@ class Told(msgspec.Struct, frozen=True):
     route: str
     stream: str
     event: str
-    symbol: str | None = None
-    account: int | None = None
-    closes: bool = False
+    symbol: str | None
+    account: int | None
+    closes: bool
 
     @property
     def kind(self) -> str:
@@ -147,6 +148,19 @@ class Faults:
         self.effects.append(Effect(self._clock.wall_ms(), held.number, kind, what))
         self.counts[kind] += 1
         log.info("fault", fault=held.number, kind=kind.value, what=what)
+
+    @property
+    def on_messages(self) -> bool:
+        """Whether any fault of messages is held: most of the time none is."""
+        return self._any(MESSAGE_KINDS)
+
+    @property
+    def on_connections(self) -> bool:
+        """Whether any fault of connections is held."""
+        return self._any(CONNECTION_KINDS)
+
+    def _any(self, kinds: tuple[Kind, ...]) -> bool:
+        return bool(self._held) and any(held.fault.kind in kinds for held in self._held)
 
     # ── decisions ─────────────────────────────────────────────────────────────────────
 
