@@ -9,9 +9,11 @@ from aiohttp import web
 
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import RusyError
+from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.control import Control
 from rusy_tui.simulator.core import SimulatedExchange
-from rusy_tui.simulator.faults import Faults
+from rusy_tui.simulator.faults import Fault, Faults
+from rusy_tui.simulator.faults.acts import Acts
 from rusy_tui.simulator.latency import Latency
 from rusy_tui.simulator.listen_keys import ListenKeys
 from rusy_tui.simulator.pace import PaceOwner
@@ -75,6 +77,7 @@ class SimulatorServer:
             latency=latency,
         )
         self._sockets = Sockets(self._streams, self._keys, clock, self.faults, latency)
+        self._acts = Acts(self.faults, exchange, self)
         control = Control(exchange, control_token, pace=pace, stop=self.stop_asked.set)
         app = web.Application()
         for part in (self._rest, self._sockets, control):
@@ -108,6 +111,7 @@ class SimulatorServer:
             raise RusyError(f"can't listen on port {port} of {HOST}: {error}") from None
         self.port = int(self._runner.addresses[0][1])
         self._tasks.append(asyncio.create_task(self._end_listen_keys()))
+        self._tasks.append(asyncio.create_task(self._acts.run()))
         if self._flush_s > 0:
             self._tasks.append(asyncio.create_task(self._flush()))
 
@@ -148,6 +152,23 @@ class SimulatorServer:
         if self._streams.listeners:
             self._rest.last_asked_s = self._clock.monotonic_s()
         return self._clock.monotonic_s() - self._rest.last_asked_s
+
+    # ── what faults do to connections ─────────────────────────────────────────────────
+
+    def cut(self, fault: Fault) -> list[str]:
+        """Cut the connections that a fault reaches, without a farewell; which."""
+        return self._sockets.cut(fault)
+
+    def silence(self, fault: Fault) -> list[str]:
+        """Make the connections that a fault reaches half-open; which."""
+        return self._sockets.silence(fault)
+
+    def end_key(self, account: Account, *, told: bool) -> bool:
+        """End an account's listen key before its time; False where it has none."""
+        ended = self._keys.end(account)
+        if ended is not None and told:
+            self._streams.key_ended(ended)
+        return ended is not None
 
     async def _flush(self) -> None:
         while True:

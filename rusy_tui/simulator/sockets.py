@@ -36,6 +36,9 @@ _GOING_AWAY_CODE = 1001
 _DEAF_S = 60.0
 """How long a half-open connection ignores a farewell."""
 
+_LOOK_EVERY_S = 1.0
+_LAST_STEPS = 10
+
 
 class Sockets:
     """Serves the routed addresses and the old unrouted ones."""
@@ -54,6 +57,7 @@ class Sockets:
         self._faults = faults
         self._latency = latency
         self._open: dict[web.WebSocketResponse, tuple[Connection, web.Request]] = {}
+        self._stopping = asyncio.Event()
 
     def add_routes(self, app: web.Application) -> None:
         """Put the addresses into an application."""
@@ -64,8 +68,15 @@ class Sockets:
 
     async def close(self) -> None:
         """Close every connection."""
-        for socket in list(self._open):
-            await socket.close(code=_GOING_AWAY_CODE, message=b"server stops")
+        self._stopping.set()
+        for socket, (connection, request) in list(self._open.items()):
+            if connection.silent:
+                _abort(request)
+            else:
+                await socket.close(code=_GOING_AWAY_CODE, message=b"server stops")
+        # Their handlers have a few steps to go, and nothing to wait for.
+        for _ in range(_LAST_STEPS):
+            await asyncio.sleep(0)
 
     # ── what faults do ────────────────────────────────────────────────────────────────
 
@@ -179,9 +190,10 @@ class Sockets:
     ) -> None:
         """Answer a client's farewell; a half-open connection does not even that."""
         left_s = _DEAF_S if connection.silent else 0.0
-        while left_s > 0 and request.transport is not None:
-            await self._clock.sleep(1.0)
-            left_s -= 1.0
+        while left_s > 0 and request.transport is not None and not self._stopping.is_set():
+            left_s -= _LOOK_EVERY_S
+            with suppress(TimeoutError):
+                await self._clock.within(_LOOK_EVERY_S, self._stopping.wait())
         if not socket.closed:
             await socket.close()
 

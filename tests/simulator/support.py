@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -296,6 +297,7 @@ class Ear:
         self.heard: list[dict[str, Any]] = []
         self.raw: list[bytes] = []
         self.at_ms: list[int] = []
+        self.unreadable = 0
         self._task: asyncio.Task[None] | None = None
         self._socket: websockets.ClientConnection | None = None
 
@@ -314,12 +316,24 @@ class Ear:
 
     async def _listen(self, socket: websockets.ClientConnection) -> None:
         host, port = socket.local_address[:2]
-        async for message in socket:
-            raw = message.encode() if isinstance(message, str) else message
-            self.raw.append(raw)
-            self.heard.append(msgspec.json.decode(raw))
-            self.at_ms.append(self._clock.market_ms())
-            self._clock.in_flight.received(f"{host}:{port}")
+        # A connection that is cut ends the listening; close_code tells.
+        with suppress(websockets.ConnectionClosedError):
+            async for message in socket:
+                raw = message.encode() if isinstance(message, str) else message
+                self.raw.append(raw)
+                try:
+                    self.heard.append(msgspec.json.decode(raw))
+                except msgspec.DecodeError:
+                    self.unreadable += 1
+                else:
+                    self.at_ms.append(self._clock.market_ms())
+                self._clock.in_flight.received(f"{host}:{port}")
+
+    @property
+    def close_code(self) -> int | None:
+        """How the connection ended: 1006 without a farewell; None while it is open."""
+        assert self._socket is not None
+        return self._socket.close_code
 
     async def ask(self, method: str, params: Sequence[str], number: int = 1) -> None:
         """Send a request; its answer is heard like everything else."""

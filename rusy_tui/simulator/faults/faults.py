@@ -92,8 +92,12 @@ class Held:
 
     def is_open(self, now_ms: int) -> bool:
         """Whether it can still strike at an instant (wall ms)."""
-        fault = self.fault
-        return fault.lasts_at(now_ms) and (fault.times is None or self.struck < fault.times)
+        return self.fault.lasts_at(now_ms) and self.has_strikes_left
+
+    @property
+    def has_strikes_left(self) -> bool:
+        """Whether it has not struck as often as it may."""
+        return self.fault.times is None or self.struck < self.fault.times
 
     def draws(self) -> bool:
         """Whether chance lets it strike; only asked where everything else fits."""
@@ -221,6 +225,10 @@ class Faults:
             for held in self._open((Kind.CLOCK_DRIFT,))
             if checks or not held.fault.checks_only
         )
+
+    def open_of(self, kind: Kind) -> list[Held]:
+        """The faults of a kind that can strike now."""
+        return list(self._open((kind,)))
 
     def _open(self, kinds: Iterable[Kind]) -> Iterator[Held]:
         if not self._held:
