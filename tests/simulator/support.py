@@ -329,7 +329,6 @@ class Ear:
                     self.at_ms.append(self._clock.market_ms())
                 self._clock.in_flight.received(f"{host}:{port}")
 
-    @property
     def close_code(self) -> int | None:
         """How the connection ended: 1006 without a farewell; None while it is open."""
         assert self._socket is not None
