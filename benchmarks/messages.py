@@ -17,6 +17,7 @@ from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.simulator.candles import Bar
 from rusy_tui.simulator.feeds import Print
 from rusy_tui.simulator.happenings import CandleMoved, MarkMoved, Printed
+from rusy_tui.simulator.tape import Aggregate
 from rusy_tui.simulator.wire import market_events as wire
 
 MESSAGES = 30_000
@@ -58,11 +59,13 @@ def _messages() -> list[bytes]:
                 wire.kline(CandleMoved("BTCUSDT", Interval.M15, bar, False, time_ms)),
             )
         elif number % _PERIOD == 1:
-            moved = MarkMoved("BTCUSDT", price, Decimal("0.0001"), _START_MS, time_ms)
+            rate = Decimal("0.0001")
+            moved = MarkMoved("BTCUSDT", price, price - 1, rate, _START_MS, time_ms)
             stream, event = "markPrice@1s", wire.mark_price(moved)
         else:
             traded = Print("BTCUSDT", price, Decimal("0.123"), Decimal("0.045"), 3)
-            printed = Printed(traded, number * 3, number * 3 + 2, time_ms)
+            ids = number * 3, number * 3 + 2
+            printed = Printed(Aggregate(number, traded, *ids, time_ms))
             stream, event = "aggTrade", wire.agg_trade(printed)
         made.append(encoder.encode({"stream": f"btcusdt@{stream}", "data": event}))
     return made

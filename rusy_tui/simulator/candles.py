@@ -1,19 +1,25 @@
 """Candles built from the market's trades: the one source of all of them.
 
-1m, 15m and 1h bars grow from the same prints, so that they can never disagree. A bar in
-which nothing traded is flat at the last price, with no volume.
+1m, 15m and 1h bars grow from the same prints, every longer or odd span is a sum of these, and
+a recorded bar is the sum of finer ones wherever finer ones are recorded: so no two spans can
+disagree. A bar in which nothing traded is flat at the last price, with no volume.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
+from itertools import groupby
 
 import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.money import ZERO, exact
 from rusy_tui.simulator.feeds import Print
+from rusy_tui.simulator.spans import Span
+
+MOST_CLOSED = 45_000
+"""Closed bars of play kept of one span: a month of minutes. The oldest are forgotten."""
 
 
 class Bar(msgspec.Struct):
@@ -51,6 +57,42 @@ class Bar(msgspec.Struct):
         self.taker_buy_quote_volume += price * traded.taker_buy_quantity
 
 
+class Window(msgspec.Struct, frozen=True):
+    """Which bars are asked for: of a span, by open time in [start, end], so many at most.
+
+    With a start the first ones of these, without one the last ones: as the exchange does.
+    """
+
+    span: Span
+    start_ms: int | None
+    end_ms: int | None
+    limit: int
+
+    def within(self, oldest_ms: int | None, newest_ms: int | None) -> tuple[int, int] | None:
+        """The open times of the first and the last of them; None where there are none.
+
+        A first bar of which a part is missing is none.
+
+        Args:
+            oldest_ms: the open time of the oldest shorter bar there is, None without one.
+            newest_ms: of the newest.
+        """
+        if oldest_ms is None or newest_ms is None:
+            return None
+        span = self.span
+        first_ms = -(-oldest_ms // span.ms) * span.ms
+        last_ms = span.floor(newest_ms)
+        if self.end_ms is not None:
+            last_ms = min(last_ms, span.floor(self.end_ms))
+        reach_ms = (self.limit - 1) * span.ms
+        if self.start_ms is None:
+            first_ms = max(first_ms, last_ms - reach_ms)
+        else:
+            first_ms = max(first_ms, -(-self.start_ms // span.ms) * span.ms)
+            last_ms = min(last_ms, first_ms + reach_ms)
+        return (first_ms, last_ms) if first_ms <= last_ms else None
+
+
 def flat_bar(open_time_ms: int, price: Decimal) -> Bar:
     """A bar in which nothing has traded yet."""
     return Bar(open_time_ms, price, price, price, price)
@@ -74,23 +116,80 @@ def bar_of(candle: Candle) -> Bar:
     )
 
 
-class CandleSeries:
-    """The bars of one symbol and interval: recorded past, closed ones, the forming one."""
+def merged(open_time_ms: int, bars: Sequence[Bar]) -> Bar:
+    """One bar of several that follow on one another; at least one.
 
-    def __init__(self, interval: Interval, load: Callable[[], Sequence[Candle]]) -> None:
+    Where something traded, the open is the first trade's: a flat bar before it tells only
+    where the price stood.
+    """
+    traded = [bar for bar in bars if bar.volume or bar.first_trade >= 0] or bars
+    return Bar(
+        open_time_ms,
+        traded[0].open,
+        max(bar.high for bar in traded),
+        min(bar.low for bar in traded),
+        traded[-1].close,
+        sum((bar.volume for bar in bars), ZERO),
+        sum((bar.quote_volume for bar in bars), ZERO),
+        sum(bar.trades for bar in bars),
+        sum((bar.taker_buy_volume for bar in bars), ZERO),
+        sum((bar.taker_buy_quote_volume for bar in bars), ZERO),
+        next((bar.first_trade for bar in bars if bar.first_trade >= 0), -1),
+        next((bar.last_trade for bar in reversed(bars) if bar.last_trade >= 0), -1),
+    )
+
+
+def grouped(bars: Iterable[Bar], span_ms: int) -> list[Bar]:
+    """Bars, ascending, as bars of a longer span; the first and the last may be parts."""
+    groups = groupby(bars, key=lambda bar: bar.open_time_ms // span_ms)
+    return [merged(number * span_ms, list(group)) for number, group in groups]
+
+
+def layered(own: list[Bar], finer: list[Bar], span_ms: int, finer_ms: int) -> list[Bar]:
+    """Bars of which those that finer ones cover wholly are the sums of these."""
+    if not finer:
+        return own
+    first_ms = -(-finer[0].open_time_ms // span_ms) * span_ms
+    end_ms = (finer[-1].open_time_ms + finer_ms) // span_ms * span_ms
+    inner = [bar for bar in finer if first_ms <= bar.open_time_ms < end_ms]
+    sums = {bar.open_time_ms: bar for bar in grouped(inner, span_ms)}
+    return [sums.get(bar.open_time_ms, bar) for bar in own]
+
+
+class CandleSeries:
+    """The bars of one symbol and interval: recorded past, closed ones, the forming one.
+
+    Args:
+        interval: of the bars.
+        load: the recorded past, called when somebody first asks for it.
+        finer: the series of the next shorter interval; None for the shortest.
+    """
+
+    def __init__(
+        self,
+        interval: Interval,
+        load: Callable[[], Sequence[Candle]],
+        finer: "CandleSeries | None" = None,
+    ) -> None:
         self.interval = interval
         self._load = load
+        self._finer = finer
         self.closed: list[Bar] = []
         self.forming: Bar | None = None
 
     @cached_property
-    def _past(self) -> Sequence[Candle]:
-        # Made when somebody asks: a simulator starts faster without.
+    def _candles(self) -> Sequence[Candle]:
         return self._load()
 
     @cached_property
-    def _past_times(self) -> list[int]:
-        return [candle.open_time_ms for candle in self._past]
+    def past(self) -> list[Bar]:
+        """The recorded bars; made when somebody asks, for a simulator starts faster without."""
+        own = [bar_of(candle) for candle in self._candles]
+        del self._candles
+        if self._finer is None:
+            return own
+        finer = self._finer
+        return layered(own, finer.past, self.interval.ms, finer.interval.ms)
 
     def open_bar(self, time_ms: int, price: Decimal) -> Bar:
         """The forming bar, begun at an instant where there is none."""
@@ -104,19 +203,23 @@ class CandleSeries:
         if ended is None:
             return None
         self.closed.append(ended)
+        if len(self.closed) > MOST_CLOSED + MOST_CLOSED // 8:
+            del self.closed[:-MOST_CLOSED]
+            self.past = []
         self.forming = flat_bar(ended.open_time_ms + self.interval.ms, ended.close)
         return ended
 
-    def last_close(self) -> Decimal | None:
-        """The close of the recorded past; None where nothing is recorded."""
-        return exact(self._past[-1].close) if self._past else None
+    def first_open_ms(self) -> int | None:
+        """The open time of the oldest bar; None without one."""
+        oldest = next((bars[0] for bars in (self.past, self.closed) if bars), self.forming)
+        return None if oldest is None else oldest.open_time_ms
 
     def between(self, start_ms: int | None, end_ms: int | None, limit: int) -> list[Bar]:
         """Bars by open time in [start, end], ascending, at most ``limit``.
 
         With a start the first ones, without one the last ones: as the exchange does.
         """
-        count = len(self._past) + len(self.closed) + (self.forming is not None)
+        count = len(self.past) + len(self.closed) + (self.forming is not None)
         low = 0 if start_ms is None else self._index(start_ms)
         high = count if end_ms is None else self._index(end_ms + 1)
         if start_ms is None:
@@ -127,22 +230,58 @@ class CandleSeries:
 
     def _index(self, open_time_ms: int) -> int:
         """How many bars open before an instant."""
-        index = bisect_left(self._past_times, open_time_ms)
-        if index < len(self._past_times):
+        index = bisect_left(self.past, open_time_ms, key=_opening)
+        if index < len(self.past):
             return index
         index += bisect_left(self.closed, open_time_ms, key=_opening)
         forming = self.forming
         return index + (forming is not None and forming.open_time_ms < open_time_ms)
 
     def _bar(self, index: int) -> Bar:
-        if index < len(self._past):
-            return bar_of(self._past[index])
-        index -= len(self._past)
+        if index < len(self.past):
+            return self.past[index]
+        index -= len(self.past)
         if index < len(self.closed):
             return self.closed[index]
         if self.forming is None:
             raise IndexError(index)
         return self.forming
+
+    def last_close(self) -> Decimal | None:
+        """The close of the recorded past; None where nothing is recorded."""
+        if "past" in self.__dict__:
+            return self.past[-1].close if self.past else None
+        return exact(self._candles[-1].close) if self._candles else None
+
+    # ── longer spans ──────────────────────────────────────────────────────────────────
+
+    def spanned(self, window: Window) -> list[Bar]:
+        """Bars of a span that this series is the base of, asked for as in :meth:`between`."""
+        span = window.span
+        if span.ms == self.interval.ms:
+            return self.between(window.start_ms, window.end_ms, window.limit)
+        opens = window.within(self.first_open_ms(), self._last_open_ms())
+        if opens is None:
+            return []
+        end_ms = opens[1] + span.ms
+        most = (end_ms - opens[0]) // self.interval.ms
+        return grouped(self.between(opens[0], end_ms - 1, most), span.ms)
+
+    def current(self, span: Span, *, closed: bool) -> Bar | None:
+        """The forming bar of a longer span, or the one that has ended just now."""
+        parts = span.ms // self.interval.ms
+        newest = self.closed[-1] if closed and self.closed else self.forming
+        if newest is None:
+            return None
+        open_time_ms = span.floor(newest.open_time_ms)
+        count = (newest.open_time_ms - open_time_ms) // self.interval.ms + 1
+        bars = self.between(None, newest.open_time_ms, min(count, parts))
+        bars = [bar for bar in bars if bar.open_time_ms >= open_time_ms]
+        return merged(open_time_ms, bars)
+
+    def _last_open_ms(self) -> int | None:
+        newest = self.forming or (self.past[-1] if self.past else None)
+        return None if newest is None else newest.open_time_ms
 
 
 def _opening(bar: Bar) -> int:

@@ -79,9 +79,18 @@ def check_quantity(quantity: Decimal, instrument: Instrument, *, market: bool) -
         raise refusal(-4023)
 
 
+def check_status(market: SymbolMarket, *, reduces: bool) -> None:
+    """−4141 where a contract is closed, −4140 where it takes no order that opens."""
+    if market.is_closed:
+        raise refusal(-4141)
+    if not market.opens and not reduces:
+        raise refusal(-4140)
+
+
 def check_order(request: OrderRequest, market: SymbolMarket) -> None:
     """Everything about a plain order that needs no account."""
     instrument = market.instrument
+    check_status(market, reduces=request.reduce_only)
     is_market = request.kind is OrderKind.MARKET
     check_quantity(request.quantity, instrument, market=is_market)
     if request.price is not None:
@@ -107,6 +116,7 @@ def check_algo(request: AlgoRequest, market: SymbolMarket, now_ms: int) -> None:
     One observation of the test network says that a trigger off the tick is taken there; it
     is refused here, the stricter way: nobody should send one.
     """
+    check_status(market, reduces=request.reduce_only or request.close_position)
     instrument = market.instrument
     trailing = request.kind is OrderKind.TRAILING_STOP_MARKET
     if not trailing and request.trigger_price <= ZERO:

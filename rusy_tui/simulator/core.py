@@ -7,30 +7,37 @@ this same object.
 import asyncio
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.money import ZERO
 from rusy_tui.simulator.account import Account, KeyRights
 from rusy_tui.simulator.account_settings import AccountSettings
 from rusy_tui.simulator.acts import Acts
 from rusy_tui.simulator.amending import Amending, AmendRequest
+from rusy_tui.simulator.brackets import Brackets
 from rusy_tui.simulator.conditional import Conditionals
 from rusy_tui.simulator.deadlines import Deadlines
 from rusy_tui.simulator.feeds import Feed, Print, Step
 from rusy_tui.simulator.happenings import (
     AccountHappening,
+    BookMoved,
     CandleMoved,
+    ContractMoved,
+    Liquidated,
     Listener,
     MarketHappening,
     MarkMoved,
+    OrderMoved,
     Passed,
     Printed,
     TopMoved,
 )
 from rusy_tui.simulator.margin import available
-from rusy_tui.simulator.market import FUNDING_MS, INTERVALS, SymbolMarket, next_funding_ms
+from rusy_tui.simulator.market import INTERVALS, TRADING, SymbolMarket
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
 from rusy_tui.simulator.randomness import generator
 from rusy_tui.simulator.rate_limits import RateLimits
@@ -38,7 +45,7 @@ from rusy_tui.simulator.settlement import Settlement
 from rusy_tui.simulator.state import Books
 from rusy_tui.simulator.switches import Switches
 from rusy_tui.simulator.trading import Trading
-from rusy_tui.simulator.upkeep import Upkeep
+from rusy_tui.simulator.upkeep import LIQUIDATION, Upkeep
 
 _HOUR_FIRST_ODDS = 5
 """One hour in so many, the hour's closing event goes out before the quarter's."""
@@ -113,6 +120,7 @@ class SimulatedExchange:
         self.settings = AccountSettings(self.books, self.markets, self._settlement)
         self._upkeep = Upkeep(feed, self.books, self.markets, self._settlement)
         self._listeners: list[Listener] = []
+        self._touched: dict[str, None] = {}
         self._coin = generator(seed, "order of closing candles")
         if isinstance(accounts, Books):
             for order in accounts.open_orders.values():
@@ -133,6 +141,11 @@ class SimulatedExchange:
             listener.market_moved(happening)
 
     def _tell_account(self, account: Account, happening: AccountHappening) -> None:
+        if isinstance(happening, OrderMoved):
+            order = happening.order
+            self._touched[order.symbol] = None
+            if happening.trade is not None and order.client_id.startswith(LIQUIDATION):
+                self._tell(Liquidated(order, happening.trade, happening.time_ms))
         for listener in self._listeners:
             listener.account_moved(account, happening)
 
@@ -145,7 +158,7 @@ class SimulatedExchange:
         moved: list[SymbolMarket] = []
         for traded in step.prints:
             market = self.markets[traded.symbol]
-            self._trade(market, traded, now_ms)
+            self._trade(market, market.scaled(traded, now_ms), now_ms)
             if market not in moved:
                 moved.append(market)
         for levels in step.levels:
@@ -159,6 +172,7 @@ class SimulatedExchange:
                 if bar is not None:
                     self._tell(CandleMoved(market.symbol, interval, bar, False, now_ms))
             self.tell_top(market, now_ms)
+        self.tell_books()
         for message in step.relayed:
             self._tell(Passed(message))
 
@@ -170,25 +184,53 @@ class SimulatedExchange:
                 self._tell_mark(market, now_ms)
 
     def _trade(self, market: SymbolMarket, traded: Print, now_ms: int) -> None:
-        first, last = market.grow(traded, now_ms)
+        aggregate = market.grow(traded, now_ms)
         market.recent.append((now_ms, self.clock.wall_ms(), traded.price))
         self.trading.printed(market, traded.price, traded.quantity, now_ms)
-        self._tell(Printed(traded, first, last, now_ms))
+        self._tell(Printed(aggregate))
         self.conditionals.check_last(market, now_ms)
 
     def tell_top(self, market: SymbolMarket, now_ms: int) -> None:
-        """Tell the best prices of a symbol."""
+        """Tell the book of a symbol and its best prices, whether they moved or not."""
+        self._touched.pop(market.symbol, None)
+        market.told_best = market.book.best()
+        self._tell_book(market, now_ms)
+        self._tell(TopMoved(market.symbol, market.told_best, market.update_id, now_ms))
+
+    def touch(self, symbol: str) -> None:
+        """A symbol's book changed in a way that only :meth:`tell_books` will tell."""
+        self._touched[symbol] = None
+
+    def tell_books(self) -> None:
+        """Tell every book that an order changed since it was last told.
+
+        Whoever answers with a snapshot calls it first: what is in a snapshot has an update
+        number that was told.
+        """
+        now_ms = self.clock.market_ms()
+        while self._touched:
+            market = self.markets[self._touched.popitem()[0]]
+            if market.last is None:
+                continue
+            if market.book.best() != market.told_best:
+                self.tell_top(market, now_ms)
+            else:
+                self._tell_book(market, now_ms)
+
+    def _tell_book(self, market: SymbolMarket, now_ms: int) -> None:
+        # A recorded book has its own numbers, and its moves are told by its messages.
         if not market.book.liquidity.recorded:
             market.update_id += 1
-        self._tell(TopMoved(market.symbol, market.book.best(), market.update_id, now_ms))
+            self._tell(BookMoved(market.symbol, market.update_id, now_ms))
 
     def _tell_mark(self, market: SymbolMarket, now_ms: int) -> None:
         self._tell(
             MarkMoved(
                 market.symbol,
                 market.mark,
+                market.index,
                 market.funding_rate(now_ms),
-                next_funding_ms(now_ms),
+                market.next_funding_ms(now_ms),
                 now_ms,
             )
         )
@@ -210,16 +252,20 @@ class SimulatedExchange:
                     moved = CandleMoved(market.symbol, interval, ended, True, boundary_ms)
                     self._tell(moved)
         end_ms = self.feed.end_ms
-        if boundary_ms % FUNDING_MS == 0 and (end_ms is None or boundary_ms < end_ms):
-            for market in self.markets.values():
+        paying = [
+            market for market in self.markets.values() if market.is_funding_time(boundary_ms)
+        ]
+        if paying and (end_ms is None or boundary_ms < end_ms):
+            for market in paying:
                 market.age_mark(boundary_ms)
-            self._upkeep.pay_funding(boundary_ms)
+            self._upkeep.pay_funding(boundary_ms, [market.symbol for market in paying])
 
     def recall(self, step: Step) -> None:
         """Take in what a former run has traded already: candles and prices, no orders."""
         self.played_ms = step.time_ms
-        for traded in step.prints:
-            market = self.markets[traded.symbol]
+        for played in step.prints:
+            market = self.markets[played.symbol]
+            traded = market.scaled(played, step.time_ms)
             market.grow(traded, step.time_ms)
             market.book.last, market.book.time_ms = traded.price, step.time_ms
         for levels in step.levels:
@@ -234,6 +280,62 @@ class SimulatedExchange:
             for interval in INTERVALS:
                 if boundary_ms % interval.ms == 0:
                     market.series[interval].close_bar()
+
+    # ── acts: what a test or the control endpoint does to the market ──────────────────
+
+    def move_price(self, symbol: str, factor: Decimal) -> None:
+        """Let all that trades from now on trade at another price, and once at once.
+
+        The jump is told as a trade of the least quantity: what lies between is gapped over.
+
+        Args:
+            symbol: whose price moves.
+            factor: on the price it would have, above zero; factors multiply up.
+        """
+        market = self.markets[symbol]
+        now_ms = self.clock.market_ms()
+        last = market.last
+        market.move(factor, now_ms)
+        if last is not None:
+            price = market.on_tick(last * factor)
+            quantity = market.instrument.min_quantity
+            self._trade(market, Print(symbol, price, quantity, ZERO, 1), now_ms)
+            self.tell_top(market, now_ms)
+
+    def change_instrument(
+        self,
+        symbol: str,
+        *,
+        status: str | None = None,
+        brackets: Brackets | None = None,
+        funding_interval_h: int | None = None,
+        **fields: Any,
+    ) -> None:
+        """Change a contract, at once in every check and answer, and tell it.
+
+        Args:
+            symbol: whose contract changes.
+            status: in the exchange's words: TRADING, PRE_SETTLE, SETTLING, CLOSE, ….
+            brackets: the new leverage table, lowest first.
+            funding_interval_h: hours between two fundings; 24 is a multiple of it.
+            fields: of :class:`~rusy_tui.domain.instrument.Instrument`.
+        """
+        market = self.markets[symbol]
+        now_ms = self.clock.market_ms()
+        status = market.status if status is None else status
+        instrument = msgspec.structs.replace(
+            market.instrument, **fields | {"trading": status == TRADING}
+        )
+        market.change(instrument, status)
+        if brackets is not None:
+            market.brackets = brackets
+        if funding_interval_h is not None:
+            market.set_funding_interval(funding_interval_h, now_ms)
+            self._tell_mark(market, now_ms)
+        market.changed = True
+        self._tell(ContractMoved(symbol, brackets is not None, now_ms))
+        if market.last is not None:
+            self.tell_top(market, now_ms)
 
     # ── accounts ──────────────────────────────────────────────────────────────────────
 

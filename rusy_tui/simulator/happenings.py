@@ -15,6 +15,7 @@ from rusy_tui.simulator.candles import Bar
 from rusy_tui.simulator.feeds import Print, Relayed
 from rusy_tui.simulator.matching import BestPrices
 from rusy_tui.simulator.orders import AlgoOrder, Order, Trade
+from rusy_tui.simulator.tape import Aggregate
 
 
 class CandleMoved(msgspec.Struct, frozen=True):
@@ -28,12 +29,29 @@ class CandleMoved(msgspec.Struct, frozen=True):
 
 
 class Printed(msgspec.Struct, frozen=True):
-    """The market traded; ``first`` and ``last`` are the ids of the trades it stands for."""
+    """The market traded."""
 
-    traded: Print
-    first: int
-    last: int
-    time_ms: int
+    aggregate: Aggregate
+
+    @property
+    def traded(self) -> Print:
+        """What traded."""
+        return self.aggregate.traded
+
+    @property
+    def first(self) -> int:
+        """The id of the first trade it stands for."""
+        return self.aggregate.first
+
+    @property
+    def last(self) -> int:
+        """The id of the last trade it stands for."""
+        return self.aggregate.last
+
+    @property
+    def time_ms(self) -> int:
+        """When it traded."""
+        return self.aggregate.time_ms
 
 
 class TopMoved(msgspec.Struct, frozen=True):
@@ -45,11 +63,36 @@ class TopMoved(msgspec.Struct, frozen=True):
     time_ms: int
 
 
+class BookMoved(msgspec.Struct, frozen=True):
+    """Some level of the book moved; its number rises by one each time."""
+
+    symbol: str
+    update_id: int
+    time_ms: int
+
+
+class ContractMoved(msgspec.Struct, frozen=True):
+    """A contract's filters, status or end changed, or its ``brackets`` did."""
+
+    symbol: str
+    brackets: bool
+    time_ms: int
+
+
+class Liquidated(msgspec.Struct, frozen=True):
+    """The exchange closed a position by force."""
+
+    order: Order
+    trade: Trade
+    time_ms: int
+
+
 class MarkMoved(msgspec.Struct, frozen=True):
-    """The mark price and the funding that comes next."""
+    """Mark and index price, and the funding that comes next."""
 
     symbol: str
     mark: Decimal
+    index: Decimal
     funding_rate: Decimal
     next_funding_ms: int
     time_ms: int
@@ -119,7 +162,16 @@ class MarginCall(msgspec.Struct, frozen=True):
     time_ms: int
 
 
-MarketHappening = CandleMoved | Printed | TopMoved | MarkMoved | Passed
+MarketHappening = (
+    CandleMoved
+    | Printed
+    | TopMoved
+    | BookMoved
+    | MarkMoved
+    | ContractMoved
+    | Liquidated
+    | Passed
+)
 AccountHappening = (
     OrderMoved
     | AlgoMoved

@@ -1,33 +1,44 @@
-"""One symbol's market: book, candles, mark price, funding times."""
+"""One symbol's market: book, candles, mark price, funding times, and what its contract is."""
 
 import math
+from bisect import bisect_right
 from collections import deque
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
+
+import msgspec
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.instrument import Instrument
+from rusy_tui.domain.money import ZERO
 from rusy_tui.simulator.brackets import STANDARD
-from rusy_tui.simulator.candles import CandleSeries
+from rusy_tui.simulator.candles import Bar, CandleSeries, Window, merged
 from rusy_tui.simulator.feeds import Feed, Print
+from rusy_tui.simulator.interest import OpenInterest
 from rusy_tui.simulator.level_book import LevelBook, LevelsMoved
 from rusy_tui.simulator.liquidity import SyntheticLiquidity
-from rusy_tui.simulator.matching import Book
+from rusy_tui.simulator.matching import BestPrices, Book
+from rusy_tui.simulator.prices import PriceLines, premium_of
+from rusy_tui.simulator.spans import BASES
+from rusy_tui.simulator.tape import Aggregate, Tape
 
-INTERVALS = (Interval.M1, Interval.M15, Interval.H1)
-FUNDING_MS = 8 * 3_600_000
-"""Funding is paid at 00, 08 and 16 UTC."""
+INTERVALS = BASES
+FUNDING_INTERVAL_H = 8
+"""Hours between two fundings of most contracts: 00, 08 and 16 UTC."""
+
+TRADING, SETTLING = "TRADING", "SETTLING"
+_CLOSED_STATUSES = (SETTLING, "CLOSE", "DELIVERED")
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_FIRST_TRADE_ID = 5_000_000_000
+"""An invented market's: trades before play have ids too, which nobody can ask for."""
 
 MARK_HALF_LIFE_MS = 10_000
 """Market time in which the mark price halves its distance to the last price."""
 
 _HISTORY = 4096
 """Last prices kept for whoever wants to compare a screen with the market."""
-
-
-def next_funding_ms(time_ms: int) -> int:
-    """The first funding time after an instant."""
-    return (time_ms // FUNDING_MS + 1) * FUNDING_MS
 
 
 class SymbolMarket:
@@ -40,19 +51,33 @@ class SymbolMarket:
         self.book = Book(
             instrument, feed.liquidity(self.symbol) or SyntheticLiquidity(seed, instrument)
         )
-        self.series = {
-            interval: CandleSeries(interval, partial(feed.history, self.symbol, interval))
-            for interval in INTERVALS
-        }
-        self.last_trade_id = 0
+        self.series: dict[Interval, CandleSeries] = {}
+        for interval in INTERVALS:
+            finer = self.series[INTERVALS[len(self.series) - 1]] if self.series else None
+            load = partial(feed.history, self.symbol, interval)
+            self.series[interval] = CandleSeries(interval, load, finer)
+        self.last_trade_id = 0 if self.book.liquidity.recorded else _FIRST_TRADE_ID
         self.update_id = 0
+        self.told_best: BestPrices | None = None
+        self.tape = Tape()
+        self.changed = False
+        """Whether the contract is other than the feed's."""
+        self.moves: list[tuple[int, Decimal]] = []
+        """(from when on, ms since the epoch; factor on the feed's prices), ascending."""
+        self.status = TRADING if instrument.trading else SETTLING
+        self.lines = PriceLines(self.series, self._premium_at)
+        self.interest = OpenInterest(seed, self.symbol, instrument.step_size)
+        self.funding_intervals: list[tuple[int, int]] = [(0, FUNDING_INTERVAL_H)]
+        """(from when on, ms since the epoch; hours between two fundings), ascending."""
         self.recent: deque[tuple[int, int, Decimal]] = deque(maxlen=_HISTORY)
         """(market ms, wall ms, last price) of late, oldest first."""
         self._feed = feed
         self._mark = 0.0
         self._mark_ms = feed.start_ms
         self._mark_text = Decimal(0)
-        self._funding: tuple[int, Decimal] | None = None
+        self._seed = seed
+        self._rates: dict[int, Decimal] = {}
+        self._premium: tuple[int, float] | None = None
         self._begin(feed.start_ms)
 
     def _begin(self, time_ms: int) -> None:
@@ -78,8 +103,8 @@ class SymbolMarket:
         """The mark price, eight digits."""
         return self._mark_text
 
-    def grow(self, traded: Print, time_ms: int) -> tuple[int, int]:
-        """Take a trade into the candles; the ids of the first and last trade it stands for."""
+    def grow(self, traded: Print, time_ms: int) -> Aggregate:
+        """Take a trade into the candles and the tape; what the public is told of it."""
         first = traded.trade_id or self.last_trade_id + 1
         last = first + max(traded.trades, 1) - 1
         # Trades between our accounts and the market take ids of their own, which a recorded
@@ -89,7 +114,7 @@ class SymbolMarket:
             bar = series.forming or series.open_bar(time_ms, traded.price)
             bar.add(traded, first)
             bar.last_trade = last
-        return first, last
+        return self.tape.add(traded, first, last, time_ms)
 
     def move_levels(self, moved: LevelsMoved, time_ms: int) -> None:
         """Take recorded levels as they now are."""
@@ -133,10 +158,145 @@ class SymbolMarket:
     def _set_mark(self, mark: float, time_ms: int) -> None:
         self._mark, self._mark_ms = mark, time_ms
         self._mark_text = Decimal(f"{mark:.8f}")
+        if mark and self.book.last is not None:
+            self.lines.take(time_ms, mark, float(self.book.last))
+
+    # ── price moves ───────────────────────────────────────────────────────────────────
+
+    def move(self, factor: Decimal, time_ms: int) -> None:
+        """Play the feed's prices times a factor from a moment on, on top of former ones."""
+        before = self.moves[-1][1] if self.moves else Decimal(1)
+        self.moves.append((time_ms, before * factor))
+
+    def scaled(self, traded: Print, time_ms: int) -> Print:
+        """A trade of the feed as it trades here."""
+        if not self.moves:
+            return traded
+        price = self.on_tick(traded.price * self._factor(time_ms))
+        return msgspec.structs.replace(traded, price=price)
+
+    def on_tick(self, price: Decimal) -> Decimal:
+        """The nearest price that the contract can trade at, at or below."""
+        return max(self.instrument.price_down(price), self.instrument.tick_size)
+
+    def _factor(self, time_ms: int) -> Decimal:
+        at = bisect_right(self.moves, time_ms, key=lambda move: move[0])
+        return self.moves[at - 1][1] if at else Decimal(1)
+
+    # ── funding ───────────────────────────────────────────────────────────────────────
+
+    @property
+    def funding_interval_h(self) -> int:
+        """Hours between two fundings, from now on."""
+        return self.funding_intervals[-1][1]
+
+    def is_funding_time(self, time_ms: int) -> bool:
+        """Whether funding is paid at a moment."""
+        # What was in force before it: a change at the very moment holds afterwards.
+        return time_ms % self._funding_ms(time_ms - 1) == 0
+
+    def next_funding_ms(self, time_ms: int) -> int:
+        """The first funding time after an instant."""
+        span_ms = self._funding_ms(time_ms)
+        return (time_ms // span_ms + 1) * span_ms
+
+    def funding_times(self, first_ms: int, last_ms: int) -> list[int]:
+        """Funding times from one moment to another, both inclusive, ascending."""
+        hours = range(-(-first_ms // _HOUR_MS) * _HOUR_MS, last_ms + 1, _HOUR_MS)
+        return [time_ms for time_ms in hours if self.is_funding_time(time_ms)]
 
     def funding_rate(self, time_ms: int) -> Decimal:
         """The rate paid at the next funding time after an instant."""
-        funding_ms = next_funding_ms(time_ms)
-        if self._funding is None or self._funding[0] != funding_ms:
-            self._funding = (funding_ms, self._feed.funding_rate(self.symbol, funding_ms))
-        return self._funding[1]
+        return self.rate_at(self.next_funding_ms(time_ms))
+
+    def rate_at(self, funding_ms: int) -> Decimal:
+        """The rate paid at a funding time."""
+        rate = self._rates.get(funding_ms)
+        if rate is None:
+            if len(self._rates) >= _HISTORY:
+                self._rates.clear()
+            rate = self._rates[funding_ms] = self._feed.funding_rate(self.symbol, funding_ms)
+        return rate
+
+    def set_funding_interval(self, hours: int, time_ms: int) -> None:
+        """Pay funding each so many hours from a moment on."""
+        self.funding_intervals.append((time_ms, hours))
+        self._premium = None
+
+    def _funding_ms(self, time_ms: int) -> int:
+        intervals = self.funding_intervals
+        if len(intervals) == 1:
+            return intervals[0][1] * _HOUR_MS
+        at = bisect_right(intervals, time_ms, key=lambda interval: interval[0])
+        return intervals[max(at - 1, 0)][1] * _HOUR_MS
+
+    def _premium_at(self, time_ms: int) -> float:
+        funding_ms = self.next_funding_ms(time_ms)
+        if self._premium is None or self._premium[0] != funding_ms:
+            self._premium = (funding_ms, premium_of(float(self.rate_at(funding_ms))))
+        return self._premium[1]
+
+    @property
+    def index(self) -> Decimal:
+        """The index price, eight digits; the mark price stands a premium above it."""
+        return self.lines.index(self._mark_ms, self._mark_text)
+
+    # ── statistics ────────────────────────────────────────────────────────────────────
+
+    def bars(self, window: Window) -> list[Bar]:
+        """Candles of any span, ascending; the newest one is forming."""
+        return self.series[window.span.base].spanned(window)
+
+    def day(self, now_ms: int) -> Bar | None:
+        """The last 24 hours as one bar, whole minutes of them; None before the first trade.
+
+        Of the finest candles that reach so far back, or else of those that reach farthest.
+        """
+        first_ms = now_ms // 60_000 * 60_000 - _DAY_MS + 60_000
+        reached = []
+        for interval in INTERVALS:
+            oldest_ms = self.series[interval].first_open_ms()
+            if oldest_ms is not None:
+                reached.append((max(oldest_ms, first_ms), interval.ms, interval))
+        if not reached:
+            return None
+        interval = min(reached)[2]
+        bars = self.series[interval].between(first_ms, None, _DAY_MS // interval.ms + 1)
+        return merged(bars[0].open_time_ms, bars) if bars else None
+
+    def open_interest(self, time_ms: int) -> Decimal:
+        """What is held open at a moment, base asset."""
+        return self.interest.at(time_ms, self.usual_day)
+
+    @cached_property
+    def usual_day(self) -> Decimal:
+        """What the contract traded in the last day before play, base asset."""
+        for interval in reversed(INTERVALS):
+            past = self.series[interval].past[-_DAY_MS // interval.ms :]
+            if past:
+                volume = sum((bar.volume for bar in past), ZERO)
+                return volume * _DAY_MS / interval.ms / len(past)
+        return self.instrument.max_quantity
+
+    # ── what the contract is ──────────────────────────────────────────────────────────
+
+    @property
+    def opens(self) -> bool:
+        """Whether orders that open a position are taken."""
+        return self.status == TRADING
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no order is taken at all."""
+        return self.status in _CLOSED_STATUSES
+
+    def change(self, instrument: Instrument, status: str) -> None:
+        """Put other filters, another end or another status in force, at once."""
+        self.instrument = instrument
+        self.status = status
+        book = self.book
+        book.instrument = instrument
+        if isinstance(book.liquidity, SyntheticLiquidity):
+            book.liquidity = SyntheticLiquidity(self._seed, instrument)
+            if book.last is not None:
+                book.last = self.on_tick(book.last)

@@ -102,6 +102,7 @@ _TEXTS = {
     -4137: "Quantity must be zero with closePosition equals true.",
     -4138: "Reduce only must be true with closePosition equals true.",
     -4140: "Invalid symbol status for opening position.",
+    -4141: "Symbol is closed.",
     -4161: "Leverage reduction is not supported in Isolated Margin Mode with open positions.",
     -4164: "Order's notional must be no smaller than {0} (unless you choose reduce only).",
     -4165: "Invalid time interval. Maximum time interval is {0} days.",

@@ -25,6 +25,7 @@ from rusy_tui.simulator.happenings import (
     TopMoved,
 )
 from rusy_tui.simulator.listen_keys import ListenKey, ListenKeys
+from rusy_tui.simulator.tape import Aggregate
 from rusy_tui.simulator.wire import market_events
 from rusy_tui.simulator.wire.user_events import account_events, listen_key_expired
 
@@ -108,8 +109,8 @@ class Streams:
                 name = self._kline_name(symbol, interval)
                 if name in self._heard:
                     self._offer(name, happening, strict=happening.closed)
-            case Printed(traded):
-                name = f"{traded.symbol.lower()}@aggTrade"
+            case Printed():
+                name = f"{happening.traded.symbol.lower()}@aggTrade"
                 if name in self._heard:
                     self._offer(name, self._merged(name, happening))
             case Passed(message):
@@ -159,16 +160,19 @@ class Streams:
             return happening
         before, after = earlier.traded, happening.traded
         return Printed(
-            Print(
-                after.symbol,
-                after.price,
-                before.quantity + after.quantity,
-                before.taker_buy_quantity + after.taker_buy_quantity,
-                before.trades + after.trades,
-            ),
-            earlier.first,
-            happening.last,
-            happening.time_ms,
+            Aggregate(
+                happening.aggregate.number,
+                Print(
+                    after.symbol,
+                    after.price,
+                    before.quantity + after.quantity,
+                    before.taker_buy_quantity + after.taker_buy_quantity,
+                    before.trades + after.trades,
+                ),
+                earlier.first,
+                happening.last,
+                happening.time_ms,
+            )
         )
 
     def _send(
@@ -207,6 +211,8 @@ class Streams:
                 book = self._exchange.markets[symbol].book
                 bids, asks = book.depth(_DEPTHS[kind])
                 return market_events.depth(happening, bids, asks, happening.update_id - 1)
+            case other:
+                raise TypeError(f"{name}: nothing tells of {other}")
 
     def _kline_name(self, symbol: str, interval: Interval) -> str:
         name = self._kline_names.get((symbol, interval))

@@ -1,6 +1,6 @@
 """What the exchange does to positions by itself: funding, liquidation, ADL, settlement."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from rusy_tui.domain.money import ZERO, to_ledger
@@ -40,7 +40,7 @@ class Upkeep:
         self._markets = markets
         self._settlement = settlement
 
-    def pay_funding(self, funding_ms: int) -> None:
+    def pay_funding(self, funding_ms: int, symbols: Collection[str]) -> None:
         """Mark price × quantity × rate, paid by longs when positive, received by shorts.
 
         It comes out of, and goes into, the margin of an isolated position, which is why the
@@ -48,6 +48,8 @@ class Upkeep:
         """
         for account in self._books.accounts:
             for position in account.open_positions():
+                if position.symbol not in symbols:
+                    continue
                 market = self._markets[position.symbol]
                 rate = self._feed.funding_rate(position.symbol, funding_ms)
                 amount = to_ledger(-position.quantity * market.mark * rate)

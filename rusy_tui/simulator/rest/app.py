@@ -203,6 +203,7 @@ class RestInterface:
         now_ms = self._clock.market_ms() + self._faults.clock_offset_ms(checks=False)
         call = Call(self._exchange, self._keys, parameters, account, now_ms)
         reply = endpoint.handler(call)
+        self._exchange.tell_books()
         if blow.unknown_after:
             raise _Unavailable(_UNKNOWN_TEXT)
         return reply

@@ -8,6 +8,7 @@ import msgspec
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.listen_keys import ListenKeys
+from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.rest.parameters import Parameters
 
 
@@ -40,6 +41,10 @@ class Call(msgspec.Struct, frozen=True):
         symbol = self.parameters.required("symbol")
         self.exchange.trading.market(symbol)
         return symbol
+
+    def market(self, name: str = "symbol") -> SymbolMarket:
+        """The market that a parameter names; refused as :meth:`symbol` is."""
+        return self.exchange.trading.market(self.parameters.required(name))
 
     def optional_symbol(self) -> str | None:
         """The symbol asked for, None for all; −1121 where it is not traded."""

@@ -11,6 +11,7 @@ from rusy_tui.simulator.happenings import (
     TopMoved,
 )
 from rusy_tui.simulator.liquidity import Level
+from rusy_tui.simulator.spans import Span
 from rusy_tui.simulator.wire.words import text
 
 _USD_M = 1
@@ -53,7 +54,7 @@ def agg_trade(moved: Printed) -> dict[str, Any]:
         "e": "aggTrade",
         "E": moved.time_ms,
         "s": traded.symbol,
-        "a": moved.last,
+        "a": moved.aggregate.number,
         "p": text(traded.price),
         "q": text(traded.quantity),
         "nq": text(traded.quantity),
@@ -61,7 +62,7 @@ def agg_trade(moved: Printed) -> dict[str, Any]:
         "l": moved.last,
         "T": moved.time_ms,
         # The buyer rested when most of the volume was sold into the book.
-        "m": traded.taker_buy_quantity * 2 < traded.quantity,
+        "m": moved.aggregate.buyer_rested,
         "st": _USD_M,
     }
 
@@ -104,7 +105,7 @@ def depth(
 
 
 def mark_price(moved: MarkMoved) -> dict[str, Any]:
-    """The mark price; the index is taken to be equal."""
+    """Mark and index price; ``P`` is the settlement price estimated in the last hour."""
     mark = text(moved.mark)
     return {
         "e": "markPriceUpdate",
@@ -113,7 +114,7 @@ def mark_price(moved: MarkMoved) -> dict[str, Any]:
         "p": mark,
         "ap": mark,
         "P": mark,
-        "i": mark,
+        "i": text(moved.index),
         "r": text(moved.funding_rate),
         "T": moved.next_funding_ms,
         "st": _USD_M,
@@ -125,7 +126,7 @@ def levels(side: list[Level]) -> list[list[str]]:
     return [[text(level.price), text(level.quantity)] for level in side]
 
 
-def kline_row(bar: Bar, interval: Interval) -> list[int | str]:
+def kline_row(bar: Bar, interval: Interval | Span) -> list[int | str]:
     """A candle as REST sends it: twelve columns."""
     return [
         bar.open_time_ms,

@@ -1,5 +1,6 @@
 """What the exchange announces about itself: contracts, filters, limits, brackets."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rusy_tui.domain.instrument import Instrument
@@ -11,6 +12,7 @@ from rusy_tui.simulator.checks import (
     price_precision,
     quantity_precision,
 )
+from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.orders import SETTLEMENT_ASSET
 from rusy_tui.simulator.rate_limits import RateLimits
 from rusy_tui.simulator.wire.words import text
@@ -19,8 +21,19 @@ _NEVER_DELIVERED_MS = 4_133_404_800_000
 """The delivery date that perpetual contracts carry: 2100-12-25."""
 
 
+ORDER_TYPES = (
+    "LIMIT",
+    "MARKET",
+    "STOP",
+    "STOP_MARKET",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_MARKET",
+    "TRAILING_STOP_MARKET",
+)
+
+
 def exchange_info(
-    instruments: list[Instrument], limits: RateLimits, time_ms: int
+    markets: Iterable[SymbolMarket], limits: RateLimits, time_ms: int
 ) -> dict[str, Any]:
     """Contracts with their filters, and the rate limits."""
     return {
@@ -31,11 +44,10 @@ def exchange_info(
             _limit("ORDERS", "SECOND", 10, limits.orders_in_10_s),
         ],
         "serverTime": time_ms,
-        "futuresType": "U_MARGINED",
         "assets": [
             {"asset": SETTLEMENT_ASSET, "marginAvailable": True, "autoAssetExchange": "0"}
         ],
-        "symbols": [_contract(instrument) for instrument in instruments],
+        "symbols": [_contract(market) for market in markets],
         "timezone": "UTC",
     }
 
@@ -76,14 +88,15 @@ def _limit(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:
     }
 
 
-def _contract(instrument: Instrument) -> dict[str, Any]:
+def _contract(market: SymbolMarket) -> dict[str, Any]:
+    instrument = market.instrument
     return {
         "symbol": instrument.symbol,
         "pair": instrument.symbol,
         "contractType": instrument.contract_type,
-        "deliveryDate": _NEVER_DELIVERED_MS,
+        "deliveryDate": delivery_ms(instrument),
         "onboardDate": instrument.onboard_ms,
-        "status": "TRADING" if instrument.trading else "SETTLING",
+        "status": market.status,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": instrument.base_asset,
@@ -95,13 +108,20 @@ def _contract(instrument: Instrument) -> dict[str, Any]:
         "quotePrecision": 8,
         "underlyingType": "COIN",
         "underlyingSubType": ["PoW"],
+        "settlePlan": 0,
         "triggerProtect": "0.0500",
         "liquidationFee": "0.012500",
         "marketTakeBound": "0.05",
         "filters": _filters(instrument),
-        "orderTypes": ["LIMIT", "MARKET", "STOP_MARKET", "TAKE_PROFIT_MARKET"],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        "orderTypes": list(ORDER_TYPES),
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
     }
+
+
+def delivery_ms(instrument: Instrument) -> int:
+    """When a contract ends, as it is told; one that never does has a date far off."""
+    ends_ms = instrument.delivery_ms
+    return _NEVER_DELIVERED_MS if ends_ms is None else ends_ms
 
 
 def _filters(instrument: Instrument) -> list[dict[str, Any]]:
