@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
+from binance_common.errors import Error
 from binance_sdk_derivatives_trading_usds_futures.rest_api import (
     DerivativesTradingUsdsFuturesRestAPI,
 )
@@ -22,23 +23,28 @@ _TIMEOUT_MS = 20_000
 _HEAR_S = 20.0
 
 
-def rest(
-    exchange: Exchange,
-    keys: Keys | None = None,
-    *,
-    private_key: str | None = None,
-) -> DerivativesTradingUsdsFuturesRestAPI:
+def rest(exchange: Exchange, keys: Keys | None = None) -> DerivativesTradingUsdsFuturesRestAPI:
     """The SDK's REST client, with keys or without."""
+    private_key = keys.private_key if keys else None
     return DerivativesTradingUsdsFuturesRestAPI(
         ConfigurationRestAPI(
             api_key=keys.api_key if keys else None,
-            api_secret=keys.api_secret if keys else None,
+            api_secret=keys.api_secret if keys and not private_key else None,
             private_key=private_key,
             base_path=exchange.rest_url,
             timeout=_TIMEOUT_MS,
             retries=0,
         )
     )
+
+
+def code_of(ask: Callable[[], object]) -> int:
+    """The error number that the SDK raises a request's refusal with; 0 where it is taken."""
+    try:
+        ask()
+    except Error as refused:
+        return int(getattr(refused, "status_code", 0) or 0)
+    return 0
 
 
 class Hearing:

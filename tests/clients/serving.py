@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from rusy_tui.clock import PacedClock
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Pace
-from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.account import Account, KeyRights
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.markets import SyntheticMarket
 from rusy_tui.simulator.runner import play
@@ -29,10 +29,14 @@ _WAIT_S = 30.0
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """How a client calls itself, and what it signs with."""
+    """How a client calls itself, and what it signs with.
+
+    ``private_key`` is PEM text: an RSA or Ed25519 key, in the place of the secret.
+    """
 
     api_key: str
     api_secret: str
+    private_key: str | None = None
 
 
 def keys_of(name: str) -> Keys:
@@ -56,8 +60,9 @@ class Exchange:
         self.control_url = server.control_url
         self.control_token = TOKEN
         self.accounts = {
-            account.api_key.rstrip("-"): Keys(account.api_key, account.api_secret)
+            name: keys_of(name)
             for account in server.exchange.books.accounts
+            if (name := account.api_key.rstrip("-"))
         }
 
     def call(self, work: Callable[[SimulatedExchange], T]) -> T:
@@ -68,11 +73,11 @@ class Exchange:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(_WAIT_S)
 
-    def open_account(self, name: str = "opened", balance: Decimal = BALANCE) -> Keys:
-        """A new account that nobody else uses."""
+    def open_account(self, name: str = "opened", **fields: Any) -> Keys:
+        """A new account that nobody else uses; ``fields`` are those of its AccountSpec."""
         self._opened += 1
         keys = keys_of(f"{name}-{self._opened}")
-        spec = AccountSpec(api_key=keys.api_key, api_secret=keys.api_secret, balance=balance)
+        spec = _spec(keys, **fields)
         self.call(lambda exchange: exchange.open_account(spec))
         return keys
 
@@ -85,13 +90,19 @@ class Exchange:
 
 def starting_accounts() -> list[AccountSpec]:
     """The accounts that a served exchange starts with."""
-    ordinary, withdrawing = keys_of("ordinary"), keys_of("withdrawing")
     return [
-        AccountSpec(api_key=ordinary.api_key, api_secret=ordinary.api_secret, balance=BALANCE),
-        AccountSpec(
-            api_key=withdrawing.api_key, api_secret=withdrawing.api_secret, balance=BALANCE
-        ),
+        _spec(keys_of("ordinary")),
+        _spec(keys_of("withdrawing"), rights=KeyRights(withdraws=True)),
+        _spec(keys_of("reading"), rights=KeyRights(trades_futures=False)),
     ]
+
+
+def _spec(keys: Keys, **fields: Any) -> AccountSpec:
+    return AccountSpec(
+        api_key=keys.api_key,
+        api_secret=keys.api_secret,
+        **({"balance": BALANCE} | fields),
+    )
 
 
 @contextmanager

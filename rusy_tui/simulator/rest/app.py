@@ -23,6 +23,7 @@ from rusy_tui.simulator.rest.limits import LimitHit, Limits
 from rusy_tui.simulator.rest.parameters import Parameters
 from rusy_tui.simulator.rest.signatures import (
     account_of_key,
+    check_rights,
     check_signature,
     check_timestamp,
 )
@@ -192,9 +193,10 @@ class RestInterface:
             account = account_of_key(self._exchange, request.headers.get(_KEY_HEADER))
             self.last_asked_s = self._clock.monotonic_s()
         if endpoint.security is Security.SIGNED and account is not None:
-            check_signature(account.api_secret, query.encode(), body)
+            check_signature(account, query.encode(), body)
             now_ms = self._clock.market_ms() + self._faults.clock_offset_ms(checks=True)
             check_timestamp(parameters, now_ms, self._fastest())
+            check_rights(account, endpoint.method)
         if endpoint.counts_as_order and account is not None:
             in_10_s, in_minute = self.limits.count_order(account, endpoint.orders_in_10_s)
             headers["X-MBX-ORDER-COUNT-10S"] = str(in_10_s)

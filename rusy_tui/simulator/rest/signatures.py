@@ -1,11 +1,18 @@
-"""Who asks, whether it was signed with the account's secret, and whether in time.
+"""Who asks, whether it was signed with the account's key, and whether in time.
 
-The signature is an HMAC-SHA256 over the raw bytes of query and body as sent, in the order
-sent, without the signature itself: nothing is decoded or put in order before.
+The signature is made over the raw bytes of query and body as sent, in the order sent, without
+the signature itself: nothing is decoded or put in order before. It is an HMAC-SHA256 with the
+account's secret in hexadecimal digits or, for an account with a public key, an RSA signature
+(PKCS #1 v1.5 over SHA-256) or an Ed25519 one, in base64 and encoded like any other value.
 """
 
+import binascii
+import functools
 import hashlib
 import hmac
+from base64 import b64decode
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
@@ -30,16 +37,25 @@ def account_of_key(exchange: SimulatedExchange, api_key: str | None) -> Account:
     return account
 
 
-def check_signature(secret: str, query: bytes, body: bytes) -> None:
+def check_signature(account: Account, query: bytes, body: bytes) -> None:
     """−1022 unless the raw bytes carry the right signature, −1102 without any."""
     signed_query, in_query = _without_signature(query)
     signed_body, in_body = _without_signature(body)
     given = in_query or in_body
     if given is None:
         raise refusal(-1102, "signature")
-    expected = hmac.new(secret.encode(), signed_query + signed_body, hashlib.sha256)
-    if not hmac.compare_digest(expected.hexdigest().encode(), given.lower()):
+    if not _is_signature(account, given, signed_query + signed_body):
         raise refusal(-1022)
+
+
+def check_rights(account: Account, method: str) -> None:
+    """−2015 where the key may only read and the request would change something.
+
+    A key without futures permission still reads: the exchange asks for the permission on its
+    TRADE endpoints, which are those with other methods than GET.
+    """
+    if method != "GET" and not account.rights.trades_futures:
+        raise refusal(-2015)
 
 
 def check_timestamp(parameters: Parameters, now_ms: int, fastest: float) -> None:
@@ -69,3 +85,38 @@ def _without_signature(raw: bytes) -> tuple[bytes, bytes | None]:
         return raw, None
     parts.remove(given)
     return b"&".join(parts), given[len(_NAME) :]
+
+
+def _is_signature(account: Account, given: bytes, message: bytes) -> bool:
+    if not account.public_key:
+        expected = hmac.new(account.api_secret.encode(), message, hashlib.sha256)
+        return hmac.compare_digest(expected.hexdigest().encode(), given.lower())
+    try:
+        signature = b64decode(unquote_to_bytes(given), validate=True)
+    except binascii.Error:
+        return False
+    return _verifier(account.public_key)(message, signature)
+
+
+@functools.lru_cache(maxsize=64)
+def _verifier(public_key: str) -> Callable[[bytes, bytes], bool]:
+    """What tells whether a message has a signature; raises ValueError for no such key."""
+    # Loaded when such a key is used: most accounts have a secret.
+    from Crypto.Hash import SHA256
+    from Crypto.PublicKey import ECC, RSA
+    from Crypto.Signature import eddsa, pkcs1_15
+
+    try:
+        rsa = pkcs1_15.new(RSA.import_key(public_key))
+    except ValueError:
+        ed25519 = eddsa.new(ECC.import_key(public_key), "rfc8032")
+        return lambda message, signature: _passes(ed25519.verify, message, signature)
+    return lambda message, signature: _passes(rsa.verify, SHA256.new(message), signature)
+
+
+def _passes(verify: Callable[..., object], message: object, signature: bytes) -> bool:
+    try:
+        verify(message, signature)
+    except ValueError:
+        return False
+    return True
