@@ -201,7 +201,8 @@ class Rest:
         """How the connection stands."""
         weight = self.budget.weight
         return ExchangeStatus(
-            weight_used=weight.used_at(self._clock.monotonic_s()),
+            # An upper bound, which beside many answers under way can be above all there is.
+            weight_used=min(weight.used_at(self._clock.monotonic_s()), weight.most),
             weight_limit=weight.most,
             waiting=self.budget.waiting,
             closed_for_s=self.budget.closed_for_s,
@@ -292,7 +293,7 @@ class Rest:
             if host is Host.FAPI
             else self._client._request_margin_api
         )
-        await budget.admit(cost)
+        admission = await budget.admit(cost)
         used: dict[tuple[Counted, int], int] = {}
         sent_ms = self._clock.market_ms()
         try:
@@ -313,7 +314,7 @@ class Rest:
             )
             raise NoAnswer(text, sent=True) from error
         finally:
-            budget.settle(cost, used)
+            budget.settle(admission, used)
         if not 200 <= answer.status < 300:
             raise self._failure(answer, budget)
         return Reply(answer.body, sent_ms, self._clock.market_ms())

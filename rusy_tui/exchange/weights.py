@@ -3,89 +3,55 @@
 Limits come from the exchange's announcement, what is used from its response headers. A tenth
 of each limit is kept for exits (reduce-only orders, stops, cancels): of the usual 2400 a minute
 that is 240. Windows count in wall time.
+
+Who must wait stands in line by priority, then by arrival. A request that does not fit holds
+back those behind it that need the same limit, so that a heavy one is not passed for ever by
+light ones; those that need only other limits go on. Waiters are woken; nobody polls.
 """
 
-import enum
+import asyncio
+import bisect
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rusy_tui.domain.clock import Clock
+from rusy_tui.exchange.limits import Cost, Counted, Limit, Priority
+
+__all__ = ["Admission", "Budget", "Cost", "Counted", "Limit", "Priority"]
 
 # Kept for exits, as a share of every limit.
 _RESERVE = 0.1
 # A float that is all but due would otherwise be waited for in steps too small to move time.
 _LEAST_WAIT_S = 0.001
 
-
-class Counted(enum.StrEnum):
-    """What a limit counts."""
-
-    WEIGHT = "weight"
-    ORDERS = "orders"
-
-
-class Priority(enum.IntEnum):
-    """Who goes first when the budget is short; only exits may use the reserve."""
-
-    EXIT = 0  # stops, exits, cancels, and the questions that they hang on
-    RECONCILE = 1  # what the account and its orders are
-    ENTRY = 2
-    BACKFILL = 3  # candles of the past
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a request uses up, and how urgent it is."""
-
-    weight: int = 0
-    orders: int = 0
-    priority: Priority = Priority.ENTRY
-
-    def of(self, counted: Counted) -> int:
-        """The share that a limit counts."""
-        return self.weight if counted is Counted.WEIGHT else self.orders
-
-
-@dataclass(slots=True)
-class Limit:
-    """So many in a window, and how many are used as the exchange last said.
-
-    ``pending`` are requests let through whose answer has not come; ``counted_at_s`` is the
-    monotonic time of the last answer.
-    """
-
-    counted: Counted
-    window_s: int
-    most: int
-    used: int = 0
-    pending: int = 0
-    counted_at_s: float = field(default=float("-inf"))
-
-    def used_at(self, now_s: float) -> int:
-        """What is used: a count that is older than a whole window can't hold any more."""
-        return self.used if self.counted_at_s + self.window_s > now_s else 0
-
-    def wait_s(self, cost: Cost, now_s: float) -> float:
-        """Wall seconds until a request of this cost fits; 0 when it fits now."""
-        wanted = cost.of(self.counted)
-        if wanted == 0:
-            return 0.0
-        reserve = 0 if cost.priority is Priority.EXIT else int(self.most * _RESERVE)
-        # The exchange's windows are fixed; we don't know where they begin.
-        window_left_s = self.counted_at_s + self.window_s - now_s
-        used = self.used_at(now_s)
-        if used + self.pending + wanted <= self.most - reserve:
-            return 0.0
-        # Nothing of it used, so only answers under way stand in the way: look again soon.
-        return window_left_s if used > 0 else 0.1
-
-
-# Until the exchange has announced its own: the usual ones.
+# Until the exchange has announced its own: the usual ones. The last one is nowhere announced;
+# funding rates and funding info share it, by address.
 _USUAL = (
     (Counted.WEIGHT, 60, 2400),
     (Counted.ORDERS, 10, 300),
     (Counted.ORDERS, 60, 1200),
+    (Counted.FUNDING, 300, 500),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may be sent. ``order`` is its place among all that happened."""
+
+    cost: Cost
+    order: int
+
+
+@dataclass(slots=True)
+class _Waiter:
+    cost: Cost
+    arrival: int
+    admitted: "asyncio.Future[Admission]" = field(compare=False)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.cost.priority, self.arrival
 
 
 class Budget:
@@ -95,7 +61,15 @@ class Budget:
         self._clock = clock
         self._limits = [Limit(*usual) for usual in _USUAL]
         self._closed_until_s = float("-inf")
-        self.waiting = 0
+        self._line: list[_Waiter] = []
+        self._events = itertools.count()
+        self._timer: asyncio.Task[None] | None = None
+        self._timer_at_s = float("inf")
+
+    @property
+    def waiting(self) -> int:
+        """How many requests stand in line."""
+        return len(self._line)
 
     @property
     def weight(self) -> Limit:
@@ -117,48 +91,102 @@ class Budget:
         for counted, window_s, most in limits:
             known = self._find(counted, window_s)
             if known is None:
-                self._limits.append(Limit(counted, window_s, most))
+                new = Limit(counted, window_s, most, known_from=next(self._events))
+                self._limits.append(new)
             else:
                 known.most = most
+        self._let_through()
 
-    async def admit(self, cost: Cost) -> None:
+    async def admit(self, cost: Cost) -> Admission:
         """Wait until a request of this cost may be sent, and count it as under way.
 
         Every admission must be followed by :meth:`settle`.
         """
-        self.waiting += 1
+        future: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(cost, next(self._events), future)
+        bisect.insort(self._line, waiter, key=lambda each: each.place)
+        self._let_through()
         try:
-            while (wait_s := self._wait_s(cost)) > 0:
-                await self._clock.sleep(max(wait_s, _LEAST_WAIT_S))
-        finally:
-            self.waiting -= 1
-        for limit in self._limits:
-            limit.pending += cost.of(limit.counted)
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                # Let through and given up in the same moment: it was never sent.
+                admission = future.result()
+                for limit in self._limits:
+                    limit.give_back(cost.of(limit.counted), admission.order)
+            elif waiter in self._line:
+                self._line.remove(waiter)
+            self._let_through()
+            raise
 
-    def settle(self, cost: Cost, used: Mapping[tuple[Counted, int], int]) -> None:
+    def settle(self, admission: Admission, used: Mapping[tuple[Counted, int], int]) -> None:
         """A request ended; ``used`` is what the answer's headers say, empty without one."""
-        now_s = self._clock.monotonic_s()
+        now_s, settled = self._clock.monotonic_s(), next(self._events)
         for limit in self._limits:
-            spent = cost.of(limit.counted)
-            limit.pending -= spent
+            amount = admission.cost.of(limit.counted)
             said = used.get((limit.counted, limit.window_s))
-            if said is not None:
-                limit.used, limit.counted_at_s = said, now_s
-            elif spent:
-                # No word on it: it may have been counted all the same.
-                stale = now_s - limit.counted_at_s >= limit.window_s
-                limit.used = spent if stale else limit.used + spent
-                limit.counted_at_s = now_s
+            if amount or said is not None:
+                limit.settle(amount, said, admission.order, settled, now_s)
+        self._let_through()
 
     def stop(self, for_s: float) -> None:
         """The exchange said stop: nothing is sent, by anybody, for so many wall seconds."""
         until_s = self._clock.monotonic_s() + for_s
         self._closed_until_s = max(self._closed_until_s, until_s)
 
-    def _wait_s(self, cost: Cost) -> float:
+    def _let_through(self) -> None:
+        """Admit whoever fits, in order; be woken when time makes more room."""
         now_s = self._clock.monotonic_s()
-        waits = [limit.wait_s(cost, now_s) for limit in self._limits]
-        return max(self._closed_until_s - now_s, *waits)
+        if self._closed_until_s > now_s:
+            self._wake_at(self._closed_until_s, now_s)
+            return
+        # By identity: limits of equal figures are not one limit.
+        held: dict[int, Limit] = {}
+        for waiter in list(self._line):
+            if len(held) == len(self._limits):
+                break
+            if waiter.admitted.done():
+                continue  # given up, and about to leave the line by itself
+            needed = [limit for limit in self._limits if waiter.cost.of(limit.counted)]
+            short = [
+                limit
+                for limit in needed
+                if id(limit) in held or not self._fits(limit, waiter.cost, now_s)
+            ]
+            if short:
+                held |= {id(limit): limit for limit in short}
+                continue
+            self._line.remove(waiter)
+            for limit in needed:
+                limit.pending += waiter.cost.of(limit.counted)
+            waiter.admitted.set_result(Admission(waiter.cost, next(self._events)))
+        self._wake_at(
+            min((each.changes_at_s() for each in held.values()), default=float("inf")), now_s
+        )
+
+    @staticmethod
+    def _fits(limit: Limit, cost: Cost, now_s: float) -> bool:
+        reserve = 0 if cost.priority is Priority.EXIT else int(limit.most * _RESERVE)
+        room, wanted = limit.room(now_s, reserve), cost.of(limit.counted)
+        # What is heavier than the whole limit goes alone, or it would wait for ever.
+        return wanted <= room or room == limit.most - reserve
+
+    def _wake_at(self, at_s: float, now_s: float) -> None:
+        """Look again at a time, while somebody waits."""
+        if not self._line or at_s == float("inf"):
+            at_s = float("inf")
+        if self._timer is not None and self._timer_at_s != at_s:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at_s = at_s
+        if at_s < float("inf") and self._timer is None:
+            wait_s = max(at_s - now_s, _LEAST_WAIT_S)
+            self._timer = asyncio.create_task(self._look_after(wait_s), name="budget")
+
+    async def _look_after(self, wait_s: float) -> None:
+        await self._clock.sleep(wait_s)
+        self._timer = None
+        self._let_through()
 
     def _find(self, counted: Counted, window_s: int) -> Limit | None:
         for limit in self._limits:

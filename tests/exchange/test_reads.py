@@ -45,7 +45,7 @@ def test_candles_ask_for_what_they_weigh() -> None:
             f"symbol=BTCUSDT&interval=15m&startTime=1&endTime={START_MS}&limit=499"
         )
         weight = next(one for one in exchange.budget.limits if one.counted is Counted.WEIGHT)
-        assert (weight.used, weight.pending) == (77, 0)
+        assert (weight.used_at(clock.monotonic_s()), weight.pending) == (77, 0)
         # The bar's end has passed, but by less than the exchange's time is known to.
         end_ms = open_ms + 900_000
         await clock.sleep((end_ms - clock.market_ms()) / 1000 + 0.001)

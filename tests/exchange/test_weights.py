@@ -25,8 +25,7 @@ def in_lockstep(
 
 
 async def use(budget: Budget, cost: Cost, used: dict[tuple[Counted, int], int]) -> None:
-    await budget.admit(cost)
-    budget.settle(cost, used)
+    budget.settle(await budget.admit(cost), used)
 
 
 def test_what_fits_goes_at_once_and_the_rest_waits_for_the_window() -> None:
@@ -70,10 +69,10 @@ def test_a_burst_counts_before_its_answers_come() -> None:
         sent: list[float] = []
 
         async def order() -> None:
-            await budget.admit(cost)
+            admission = await budget.admit(cost)
             sent.append(clock.monotonic_s())
             await clock.sleep(0.5)
-            budget.settle(cost, {})
+            budget.settle(admission, {})
 
         await asyncio.gather(*(order() for _ in range(300)))
         at_once = [time for time in sent if time == 0]
@@ -104,7 +103,7 @@ def test_announced_limits_rule() -> None:
         await use(budget, Cost(weight=1), {})
         assert clock.monotonic_s() == pytest.approx(60)
         assert {(limit.counted, limit.window_s) for limit in budget.limits} == {
-            WEIGHT, TEN_S, (Counted.ORDERS, 60), (Counted.ORDERS, 3600),
+            WEIGHT, TEN_S, (Counted.ORDERS, 60), (Counted.FUNDING, 300), (Counted.ORDERS, 3600),
         }  # fmt: skip
 
     in_lockstep(scenario)
