@@ -1,4 +1,4 @@
-"""The simulator's own endpoint: the true books, and the pace. Not part of the exchange.
+"""The simulator's own endpoint: true books, faults, pace. Not part of the exchange.
 
 It wants a token made at start, so that no web page in a browser on this machine can use it.
 """
@@ -16,8 +16,11 @@ from rusy_tui.domain.errors import UsageError
 from rusy_tui.domain.money import ZERO
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
+from rusy_tui.simulator.faults import Fault, Faults, Kind
+from rusy_tui.simulator.faults.scenario import read_body
 from rusy_tui.simulator.market import INTERVALS, SymbolMarket
 from rusy_tui.simulator.pace import PaceOwner
+from rusy_tui.simulator.rest.limits import Limits
 from rusy_tui.simulator.wire.account_replies import (
     income_reply,
     position_reply,
@@ -38,6 +41,8 @@ class Control:
     """Answers under /control.
 
     Args:
+        faults: what goes wrong on purpose.
+        limits: who was told to wait, and who did not.
         pace: who owns the pace; None where time is not paced.
         stop: called when somebody asks the simulator to end.
     """
@@ -47,11 +52,15 @@ class Control:
         exchange: SimulatedExchange,
         token: str,
         *,
+        faults: Faults,
+        limits: Limits,
         pace: PaceOwner | None,
         stop: Callable[[], None],
     ) -> None:
         self._exchange = exchange
         self._token = token
+        self._faults = faults
+        self._limits = limits
         self._pace = pace
         self._stop = stop
 
@@ -59,6 +68,10 @@ class Control:
         """Put the addresses into an application."""
         app.router.add_get("/control/state", self._guarded(self._state))
         app.router.add_get("/control/history", self._guarded(self._history))
+        app.router.add_get("/control/faults", self._guarded(self._list_faults))
+        app.router.add_post("/control/faults", self._guarded(self._add_faults))
+        app.router.add_delete("/control/faults", self._guarded(self._clear_faults))
+        app.router.add_get("/control/limits", self._guarded(self._show_limits))
         app.router.add_post("/control/pace", self._guarded(self._set_pace))
         app.router.add_post("/control/stop", self._guarded(self._end))
 
@@ -97,6 +110,33 @@ class Control:
         series = self._exchange.markets[symbol].series[Interval(interval)]
         return [kline_row(bar, series.interval) for bar in series.closed]
 
+    async def _list_faults(self, _: web.Request) -> object:
+        faults = self._faults
+        return {
+            "faults": [
+                {"number": held.number, "struck": held.struck, **_told(held.fault)}
+                for held in faults.listed()
+            ],
+            "effects": list(faults.effects),
+            "counts": {kind: faults.counts[kind] for kind in sorted(faults.counts)},
+        }
+
+    async def _add_faults(self, request: web.Request) -> object:
+        now_ms = self._exchange.clock.wall_ms()
+        return {"numbers": self._faults.add(*read_body(await request.read(), now_ms))}
+
+    async def _clear_faults(self, _: web.Request) -> object:
+        cleared = len(self._faults.listed())
+        self._faults.clear()
+        return {"cleared": cleared}
+
+    async def _show_limits(self, _: web.Request) -> object:
+        return {
+            "announced": self._exchange.rate_limits,
+            "pauses": self._limits.pauses,
+            "violations": self._limits.violations,
+        }
+
     async def _set_pace(self, request: web.Request) -> object:
         if self._pace is None:
             raise UsageError("this market is not paced")
@@ -109,6 +149,17 @@ class Control:
     async def _end(self, _: web.Request) -> object:
         self._stop()
         return {"stopping": True}
+
+
+def _told(fault: Fault) -> dict[str, Any]:
+    """A fault's settings that are not as they are by default."""
+    usual = Fault(kind=Kind.REPLY_LOST_AFTER)
+    values = msgspec.structs.asdict(fault)
+    return {
+        key: value
+        for key, value in values.items()
+        if key in ("kind", "from_ms", "until_ms") or value != getattr(usual, key)
+    }
 
 
 class _Speed(msgspec.Struct, frozen=True):

@@ -78,7 +78,14 @@ class SimulatorServer:
         )
         self._sockets = Sockets(self._streams, self._keys, clock, self.faults, latency)
         self._acts = Acts(self.faults, exchange, self)
-        control = Control(exchange, control_token, pace=pace, stop=self.stop_asked.set)
+        control = Control(
+            exchange,
+            control_token,
+            faults=self.faults,
+            limits=self._rest.limits,
+            pace=pace,
+            stop=self.stop_asked.set,
+        )
         app = web.Application()
         for part in (self._rest, self._sockets, control):
             part.add_routes(app)

@@ -11,7 +11,12 @@ from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.faults.fault import Fault, Kind
 from rusy_tui.simulator.faults.faults import Faults, Held
-from rusy_tui.simulator.happenings import AccountHappening, AlgoMoved, MarketHappening
+from rusy_tui.simulator.happenings import (
+    AccountHappening,
+    AlgoMoved,
+    FundsMoved,
+    MarketHappening,
+)
 from rusy_tui.simulator.orders import AlgoOrder
 
 _ACTS = frozenset(
@@ -20,8 +25,12 @@ _ACTS = frozenset(
         *(Kind.LISTEN_KEY_EXPIRED, Kind.LISTEN_KEY_LOST),
         *(Kind.TRIGGERS_HELD, Kind.STOP_EXPIRED, Kind.FILLS_LIMITED),
         *(Kind.OPENINGS_BARRED, Kind.THIN_BOOK),
+        *(Kind.LIQUIDATED, Kind.DELEVERAGED, Kind.SETTLED),
     }
 )
+
+_TAKEN_AFTER_MS = 1000
+"""So long a position lives that a fault is waiting for; wall ms."""
 
 _Job = Callable[[], None]
 
@@ -147,7 +156,31 @@ class Acts:
                 exchange.thin_book(symbol, True)
                 self._faults.note(held, symbol)
                 return lambda: exchange.thin_book(symbol, False)
+            case Kind.LIQUIDATED | Kind.DELEVERAGED:
+                for account in self._accounts(fault):
+                    self._take_position(held, account)
+                return None
+            case Kind.SETTLED:
+                exchange.settle(symbol)
+                self._faults.note(held, symbol)
+                return None
         raise ValueError(f"{fault.kind} does not happen by itself")
+
+    def _take_position(self, held: Held, account: Account) -> None:
+        """Close an account's position, if there is one and the fault is not used up."""
+        fault, exchange = held.fault, self._exchange
+        symbol = fault.symbol or ""
+        position = account.position(symbol)
+        if not position.quantity or not held.is_open(self._clock.wall_ms()):
+            return
+        if fault.kind is Kind.LIQUIDATED:
+            exchange.liquidate(account, symbol)
+        else:
+            instrument = exchange.markets[symbol].instrument
+            share = position.size * Decimal(str(fault.fraction))
+            part = max(share // instrument.step_size, Decimal(1)) * instrument.step_size
+            exchange.deleverage(account, symbol, min(part, position.size))
+        self._faults.note(held, f"account {account.number} {symbol}")
 
     def _note_each(self, held: Held, reached: list[str]) -> None:
         for what in reached:
@@ -157,17 +190,29 @@ class Acts:
         accounts = self._exchange.books.accounts
         return [a for a in accounts if fault.account in (None, a.number)]
 
-    # ── stops that the exchange ends ──────────────────────────────────────────────────
+    # ── what waits for an order or a position ─────────────────────────────────────────
 
     def market_moved(self, happening: MarketHappening) -> None:
         """Nothing that acts wait for."""
 
     def account_moved(self, account: Account, happening: AccountHappening) -> None:
-        """A conditional order that came to rest may be ended after a while."""
-        if not isinstance(happening, AlgoMoved) or not happening.algo.is_waiting:
-            return
-        for held in self._faults.open_of(Kind.STOP_EXPIRED):
-            self._expire_later(held, happening.algo)
+        """A stop that came to rest may be ended later, a new position be taken."""
+        if isinstance(happening, AlgoMoved) and happening.algo.is_waiting:
+            for held in self._faults.open_of(Kind.STOP_EXPIRED):
+                self._expire_later(held, happening.algo)
+        elif isinstance(happening, FundsMoved) and happening.reason == "ORDER":
+            for kind in (Kind.LIQUIDATED, Kind.DELEVERAGED):
+                for held in self._faults.open_of(kind):
+                    self._take_later(held, account, happening.symbol)
+
+    def _take_later(self, held: Held, account: Account, symbol: str) -> None:
+        # Not now: the exchange is in the middle of its work.
+        fault = held.fault
+        if fault.symbol == symbol and fault.account in (None, account.number):
+            self._at(
+                self._clock.wall_ms() + _TAKEN_AFTER_MS,
+                lambda: self._take_position(held, account),
+            )
 
     def _expire_later(self, held: Held, algo: AlgoOrder) -> None:
         fault = held.fault
