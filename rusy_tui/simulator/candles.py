@@ -209,6 +209,12 @@ class CandleSeries:
         self.forming = flat_bar(ended.open_time_ms + self.interval.ms, ended.close)
         return ended
 
+    def take(self, bar: Bar, *, closed: bool = False) -> None:
+        """Take a bar that another exchange made in place of the forming one."""
+        self.forming = bar
+        if closed:
+            self.close_bar()
+
     def first_open_ms(self) -> int | None:
         """The open time of the oldest bar; None without one."""
         oldest = next((bars[0] for bars in (self.past, self.closed) if bars), self.forming)

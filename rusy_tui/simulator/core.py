@@ -38,6 +38,7 @@ from rusy_tui.simulator.happenings import (
 )
 from rusy_tui.simulator.margin import available
 from rusy_tui.simulator.market import INTERVALS, TRADING, SymbolMarket
+from rusy_tui.simulator.mirrored import Mirrored
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
 from rusy_tui.simulator.randomness import generator
 from rusy_tui.simulator.rate_limits import RateLimits
@@ -119,6 +120,14 @@ class SimulatedExchange:
         )
         self.settings = AccountSettings(self.books, self.markets, self._settlement)
         self._upkeep = Upkeep(feed, self.books, self.markets, self._settlement)
+        self.mirrored = Mirrored(
+            self.markets,
+            self.conditionals,
+            self._upkeep,
+            tell=self._tell,
+            tell_top=self.tell_top,
+            tell_mark=self._tell_mark,
+        )
         self._listeners: list[Listener] = []
         self._touched: dict[str, None] = {}
         self._coin = generator(seed, "order of closing candles")
@@ -167,7 +176,7 @@ class SimulatedExchange:
         if step.prints or not step.relayed:
             self._age_marks(now_ms)
         for market in moved:
-            for interval in INTERVALS:
+            for interval in () if market.mirrored else INTERVALS:
                 bar = market.series[interval].forming
                 if bar is not None:
                     self._tell(CandleMoved(market.symbol, interval, bar, False, now_ms))
@@ -246,7 +255,8 @@ class SimulatedExchange:
         if Interval.H1 in intervals and self._coin.randrange(_HOUR_FIRST_ODDS) == 0:
             intervals = [Interval.M1, Interval.H1, Interval.M15]
         for market in self.markets.values():
-            for interval in intervals:
+            # The bars of a mirrored market end when the source says so.
+            for interval in () if market.mirrored else intervals:
                 ended = market.series[interval].close_bar()
                 if ended is not None:
                     moved = CandleMoved(market.symbol, interval, ended, True, boundary_ms)

@@ -10,7 +10,8 @@ from typing import Protocol
 import msgspec
 
 from rusy_tui.domain.instrument import Instrument
-from rusy_tui.domain.money import floor_to
+from rusy_tui.domain.market import BookTop
+from rusy_tui.domain.money import ZERO, floor_to
 from rusy_tui.simulator.randomness import mixed, name_number
 
 LEVELS = 20
@@ -99,3 +100,43 @@ class SyntheticLiquidity:
 
     def _ticks(self, price: Decimal) -> int:
         return int(price / self._instrument.tick_size)
+
+
+class MirroredLiquidity:
+    """Another exchange's best prices, and invented levels behind them."""
+
+    recorded = False
+
+    def __init__(self, seed: int, instrument: Instrument) -> None:
+        self._seed = seed
+        self._invented = SyntheticLiquidity(seed, instrument)
+        self._top: BookTop | None = None
+
+    def change(self, instrument: Instrument) -> None:
+        """The contract has other filters."""
+        self._invented = SyntheticLiquidity(self._seed, instrument)
+
+    def show(self, top: BookTop) -> None:
+        """Take the best prices as they now are."""
+        self._top = top
+
+    def best(self, time_ms: int, last: Decimal) -> tuple[Decimal, Decimal]:
+        """The mirrored best bid and ask; invented ones before there are any."""
+        if self._top is None:
+            return self._invented.best(time_ms, last)
+        return self._top.bid, self._top.ask
+
+    def quantity_at(self, price: Decimal, time_ms: int) -> Decimal:
+        """What stands at the best prices, nothing between them, invented ones behind."""
+        top = self._top
+        if top is not None and top.bid <= price <= top.ask:
+            quantity_of = {top.bid: top.bid_quantity, top.ask: top.ask_quantity}
+            return quantity_of.get(price, ZERO)
+        return self._invented.quantity_at(price, time_ms)
+
+    def ladder(self, best: Decimal, direction: int, time_ms: int) -> list[Level]:
+        """A level on each tick from a price outwards, the first being the mirrored best."""
+        return [
+            Level(level.price, self.quantity_at(level.price, time_ms))
+            for level in self._invented.ladder(best, direction, time_ms)
+        ]

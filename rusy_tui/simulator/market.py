@@ -16,7 +16,7 @@ from rusy_tui.simulator.candles import Bar, CandleSeries, Window, merged
 from rusy_tui.simulator.feeds import Feed, Print
 from rusy_tui.simulator.interest import OpenInterest
 from rusy_tui.simulator.level_book import LevelBook, LevelsMoved
-from rusy_tui.simulator.liquidity import SyntheticLiquidity
+from rusy_tui.simulator.liquidity import MirroredLiquidity, SyntheticLiquidity
 from rusy_tui.simulator.matching import BestPrices, Book
 from rusy_tui.simulator.prices import PriceLines, premium_of
 from rusy_tui.simulator.spans import BASES
@@ -57,6 +57,8 @@ class SymbolMarket:
             load = partial(feed.history, self.symbol, interval)
             self.series[interval] = CandleSeries(interval, load, finer)
         self.last_trade_id = 0 if self.book.liquidity.recorded else _FIRST_TRADE_ID
+        self.mirrored = isinstance(self.book.liquidity, MirroredLiquidity)
+        """Whether mark price and bars come from another exchange."""
         self.update_id = 0
         self.told_best: BestPrices | None = None
         self.tape = Tape()
@@ -110,7 +112,7 @@ class SymbolMarket:
         # Trades between our accounts and the market take ids of their own, which a recorded
         # market does not know.
         self.last_trade_id = max(self.last_trade_id, last)
-        for series in self.series.values():
+        for series in () if self.mirrored else self.series.values():
             bar = series.forming or series.open_bar(time_ms, traded.price)
             bar.add(traded, first)
             bar.last_trade = last
@@ -138,7 +140,7 @@ class SymbolMarket:
         time. The first trade of a market sets it.
         """
         last = self.book.last
-        if last is None:
+        if last is None or self.mirrored:
             return False
         target = float(last)
         elapsed_ms = time_ms - self._mark_ms
@@ -211,6 +213,9 @@ class SymbolMarket:
 
     def rate_at(self, funding_ms: int) -> Decimal:
         """The rate paid at a funding time."""
+        if self.mirrored:
+            # Announced anew all the time, until it is paid.
+            return self._feed.funding_rate(self.symbol, funding_ms)
         rate = self._rates.get(funding_ms)
         if rate is None:
             if len(self._rates) >= _HISTORY:
