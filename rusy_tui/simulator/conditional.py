@@ -226,7 +226,7 @@ class Conditionals:
             kind=OrderKind.LIMIT if algo.price else OrderKind.MARKET,
             quantity=algo.quantity,
             price=algo.price or None,
-            time_in_force=algo.time_in_force if algo.price else TimeInForce.GTC,
+            time_in_force=algo.time_in_force,
             reduce_only=algo.reduce_only,
         )
         admitted = self._trading.admit(account, request, now_ms, algo.algo_id)

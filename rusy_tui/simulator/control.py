@@ -27,7 +27,7 @@ from rusy_tui.simulator.wire.account_replies import (
     trade_reply,
 )
 from rusy_tui.simulator.wire.market_events import kline_row
-from rusy_tui.simulator.wire.replies import algo_reply, order_reply
+from rusy_tui.simulator.wire.orders import algo_reply, order_reply
 from rusy_tui.simulator.wire.words import text
 
 TOKEN_HEADER = "X-Control-Token"
@@ -198,10 +198,8 @@ def _account(exchange: SimulatedExchange, account: Account) -> dict[str, Any]:
             position_reply(exchange, account, position.symbol, version=3)
             for position in account.open_positions()
         ],
-        "open_orders": [order_reply(o, queried=True) for o in books.open_orders_of(account)],
-        "open_algo_orders": [
-            algo_reply(algo, queried=True) for algo in books.open_algos_of(account)
-        ],
+        "open_orders": [order_reply(o) for o in books.open_orders_of(account)],
+        "open_algo_orders": [algo_reply(algo) for algo in books.open_algos_of(account)],
         "fills": [trade_reply(trade) for trade in account.trades],
         "income": [income_reply(entry) for entry in account.ledger],
         "income_sums": {kind: text(sums[kind]) for kind in sorted(sums)},

@@ -16,8 +16,8 @@ from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.happenings import AccountHappening, MarketHappening
 from rusy_tui.simulator.markets import Market
-from rusy_tui.simulator.orders import AlgoOrder, Order
-from rusy_tui.simulator.state import Books, Counters
+from rusy_tui.simulator.orders import AlgoOrder, Amendment, Order
+from rusy_tui.simulator.state import Books, Countdown, Counters, Trouble
 
 VERSION = 1
 _AT_MOST_EVERY_S = 0.2
@@ -35,12 +35,21 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     orders: list[Order]
     algos: list[AlgoOrder]
     counters: Counters
+    amendments: list[Amendment] = []
+    countdowns: list[Countdown] = []
+    trouble: Trouble = msgspec.field(default_factory=Trouble)
     marks: dict[str, Decimal]
     trade_ids: dict[str, int]
 
     def books(self) -> Books:
         """The exchange's books as they were."""
-        books = Books(accounts=self.accounts, counters=self.counters)
+        books = Books(
+            accounts=self.accounts,
+            counters=self.counters,
+            amendments=self.amendments,
+            countdowns=self.countdowns,
+            trouble=self.trouble,
+        )
         for order in self.orders:
             books.keep(order)
         for algo in self.algos:
@@ -67,6 +76,9 @@ def saved(exchange: SimulatedExchange, market: Market) -> Saved:
         orders=list(books.orders.values()),
         algos=list(books.algos.values()),
         counters=books.counters,
+        amendments=books.amendments,
+        countdowns=books.countdowns,
+        trouble=books.trouble,
         marks=exchange.marks(),
         trade_ids={symbol: each.last_trade_id for symbol, each in exchange.markets.items()},
     )

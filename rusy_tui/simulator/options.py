@@ -12,6 +12,8 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import UsageError
 from rusy_tui.simulator.markets import Market, ReplayMarket, SyntheticMarket
 from rusy_tui.simulator.pace import FASTEST, SLOWEST
+from rusy_tui.simulator.switches import Switches, switches
+from rusy_tui.simulator.switches import names as switch_names
 
 IDLE_S = 60.0
 """How long a simulator lives on after its last client, wall time."""
@@ -32,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     standalone: bool
     idle_s: float
     json: bool
+    switches: Switches
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -49,6 +52,7 @@ def parse(arguments: Sequence[str]) -> Options:
         standalone=given.standalone or directory is None,
         idle_s=given.idle,
         json=given.json,
+        switches=switches(given.switch),
     )
 
 
@@ -72,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--speed", type=_speed, default=60.0, help="market seconds a wall second")
     add("--balance", type=_amount, default=Decimal(10_000), help="USDT in each account")
     add("--accounts", type=int, choices=range(1, 9), default=1, metavar="1-8")
+    add(
+        "--switch",
+        action="append",
+        default=[],
+        choices=switch_names(),
+        help="decides what the exchange's documents leave open; once for each",
+    )
     add("--port", type=_port, default=0, help="0 takes any free one")
     add("--standalone", action="store_true", help="stay when nobody asks any more")
     add("--idle", type=float, default=IDLE_S, metavar="SECONDS", help="before it ends")

@@ -50,9 +50,8 @@ async def run_simulator(options: Options) -> None:
     # Time stands still until all is ready: no minutes are rushed through at the start.
     clock = PacedClock(Pace(begin_ms, time.monotonic(), STANDSTILL))
     seed = options.market.seed
-    exchange = SimulatedExchange(
-        feed, clock, former.books() if former else _new_accounts(options), seed
-    )
+    accounts = former.books() if former else _new_accounts(options)
+    exchange = SimulatedExchange(feed, clock, accounts, seed, options.switches)
     if former:
         former.put_back(exchange)
     pace = PaceOwner(clock)

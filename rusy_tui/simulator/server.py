@@ -118,6 +118,7 @@ class SimulatorServer:
             raise RusyError(f"can't listen on port {port} of {HOST}: {error}") from None
         self.port = int(self._runner.addresses[0][1])
         self._tasks.append(asyncio.create_task(self._end_listen_keys()))
+        self._tasks.append(asyncio.create_task(self.exchange.deadlines.run()))
         self._tasks.append(asyncio.create_task(self._acts.run()))
         if self._flush_s > 0:
             self._tasks.append(asyncio.create_task(self._flush()))

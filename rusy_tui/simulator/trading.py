@@ -13,7 +13,7 @@ from rusy_tui.simulator.checks import MAX_OPEN_ORDERS, check_life, check_order
 from rusy_tui.simulator.margin import available, orders_margin
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.matching import Match
-from rusy_tui.simulator.orders import Expiry, Order, OrderRequest
+from rusy_tui.simulator.orders import AlgoRequest, Expiry, Order, OrderRequest
 from rusy_tui.simulator.randomness import generator
 from rusy_tui.simulator.refusals import refusal
 from rusy_tui.simulator.settlement import Settlement
@@ -60,6 +60,20 @@ class Trading:
         """Judge an order as if it were placed, and place nothing; raises Refusal."""
         self._judge(account, request, now_ms)
         return self._new_order(account, request, now_ms, number=0, client_id=request.client_id)
+
+    def sketch(self, account: Account, stop: AlgoRequest, now_ms: int) -> Order:
+        """A conditional order in the form of a plain one, to be shown and not placed."""
+        request = OrderRequest(
+            symbol=stop.symbol,
+            side=stop.side,
+            kind=OrderKind.LIMIT if stop.price else OrderKind.MARKET,
+            quantity=stop.quantity,
+            price=stop.price,
+            time_in_force=stop.time_in_force,
+            reduce_only=stop.reduce_only,
+            good_till_ms=stop.good_till_ms,
+        )
+        return self._new_order(account, request, now_ms, number=0, client_id=stop.client_id)
 
     def admit(
         self, account: Account, request: OrderRequest, now_ms: int, algo_id: int = 0

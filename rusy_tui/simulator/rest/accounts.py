@@ -27,7 +27,7 @@ from rusy_tui.simulator.wire.account_replies import (
     told_symbols,
     trade_reply,
 )
-from rusy_tui.simulator.wire.replies import order_reply
+from rusy_tui.simulator.wire.orders import forced_reply
 from rusy_tui.simulator.wire.rules import leverage_brackets, order_limits
 from rusy_tui.simulator.wire.words import text
 
@@ -316,36 +316,7 @@ def _forced_orders(call: Call) -> object:
         and (each := auto_close_type(order)) is not None
         and kind in ("", each)
     ]
-    return [_forced_reply(order_reply(o, queried=True)) for o in _page(call, orders, 50, 100)]
-
-
-_FORCED = (
-    "orderId",
-    "symbol",
-    "status",
-    "clientOrderId",
-    "price",
-    "avgPrice",
-    "origQty",
-    "executedQty",
-    "cumQuote",
-    "timeInForce",
-    "type",
-    "reduceOnly",
-    "closePosition",
-    "side",
-    "positionSide",
-    "stopPrice",
-    "workingType",
-    "origType",
-    "time",
-    "updateTime",
-)
-
-
-def _forced_reply(order: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: order[name] for name in _FORCED}
-    return {**kept, "pair": order["symbol"], "cumBase": "0"}
+    return [forced_reply(o) for o in _page(call, orders, 50, 100)]
 
 
 # ── money ─────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ from rusy_tui.simulator.faults.faults import Asked, Faults
 from rusy_tui.simulator.latency import Delays, Latency
 from rusy_tui.simulator.listen_keys import ListenKeys
 from rusy_tui.simulator.refusals import Refusal, any_refusal, refusal
-from rusy_tui.simulator.rest import accounts, orders, public
+from rusy_tui.simulator.rest import accounts, algo_orders, batches, orders, public
 from rusy_tui.simulator.rest.endpoints import Call, Endpoint, Security
 from rusy_tui.simulator.rest.limits import LimitHit, Limits
 from rusy_tui.simulator.rest.parameters import Parameters
@@ -28,7 +28,13 @@ from rusy_tui.simulator.rest.signatures import (
     check_timestamp,
 )
 
-_ENDPOINTS = (*public.ENDPOINTS, *orders.ENDPOINTS, *accounts.ENDPOINTS)
+_ENDPOINTS = (
+    *public.ENDPOINTS,
+    *orders.ENDPOINTS,
+    *algo_orders.ENDPOINTS,
+    *batches.ENDPOINTS,
+    *accounts.ENDPOINTS,
+)
 _KEY_HEADER = "X-MBX-APIKEY"
 _OK = 200
 _UNAVAILABLE = 503

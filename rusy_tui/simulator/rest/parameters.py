@@ -19,6 +19,13 @@ class Parameters:
             for name, value in _pairs(part):
                 self._values.setdefault(name, value)
 
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> "Parameters":
+        """Of values that came another way than in a query or a form."""
+        made = cls("", "")
+        made._values = dict(values)
+        return made
+
     def has(self, name: str) -> bool:
         """Whether it was sent with a value."""
         return bool(self._values.get(name))

@@ -18,10 +18,14 @@ from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.margin import orders_margin
 from rusy_tui.simulator.orders import SETTLEMENT_ASSET, LedgerEntry, Order, Trade
 from rusy_tui.simulator.ranking import adl_quantile
-from rusy_tui.simulator.wire.replies import entry_price, quote
-from rusy_tui.simulator.wire.words import SIDES, text
+from rusy_tui.simulator.wire.words import SIDES, quote, text
 
 _FLAT = Position(symbol="")
+
+
+def entry_price(position: Position) -> Decimal:
+    """A position's mean entry price as it is shown."""
+    return quote(position.entry_price)
 
 
 def trade_reply(trade: Trade) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rusy_tui.simulator.brackets import Brackets
 from rusy_tui.simulator.checks import (
     MAX_OPEN_ALGOS,
     MAX_OPEN_ORDERS,
+    TRIGGER_PROTECT,
     decimals,
     price_precision,
     quantity_precision,
@@ -109,7 +110,7 @@ def _contract(market: SymbolMarket) -> dict[str, Any]:
         "underlyingType": "COIN",
         "underlyingSubType": ["PoW"],
         "settlePlan": 0,
-        "triggerProtect": "0.0500",
+        "triggerProtect": text(TRIGGER_PROTECT),
         "liquidationFee": "0.012500",
         "marketTakeBound": "0.05",
         "filters": _filters(instrument),

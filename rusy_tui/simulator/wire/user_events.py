@@ -3,7 +3,7 @@
 from typing import Any
 
 from rusy_tui.domain.money import ZERO, to_ledger
-from rusy_tui.domain.order import OrderKind, Side
+from rusy_tui.domain.order import Side
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.brackets import maintenance_margin
 from rusy_tui.simulator.core import SimulatedExchange
@@ -18,13 +18,18 @@ from rusy_tui.simulator.happenings import (
     TriggerRefused,
 )
 from rusy_tui.simulator.orders import SETTLEMENT_ASSET, AlgoOrder, Order, Trade
-from rusy_tui.simulator.wire.replies import algo_time_in_force, entry_price, quote
+from rusy_tui.simulator.wire.account_replies import entry_price
+from rusy_tui.simulator.wire.orders import (
+    actual_type,
+    algo_time_in_force,
+    time_in_force,
+)
 from rusy_tui.simulator.wire.words import (
     KINDS,
     SIDES,
     STP_MODE,
-    TIMES_IN_FORCE,
     TRIGGERS,
+    quote,
     status,
     text,
 )
@@ -70,7 +75,7 @@ def _order_update(
         "c": order.client_id,
         "S": SIDES[order.side],
         "o": "LIQUIDATION" if execution == "CALCULATED" else KINDS[order.kind],
-        "f": TIMES_IN_FORCE[order.time_in_force],
+        "f": time_in_force(order),
         "q": text(order.quantity),
         "p": text(order.price),
         "ap": text(quote(order.average_price)),
@@ -97,9 +102,11 @@ def _order_update(
         "ss": 0,
         "V": STP_MODE,
         "pm": "NONE",
-        "gtd": 0,
-        "er": "0",
+        "gtd": order.good_till_ms,
+        "er": str(int(order.expiry)),
     }
+    if execution == "AMENDMENT" and order.modify_id is not None:
+        body["M"] = str(order.modify_id)
     if trade is not None:
         body["N"] = SETTLEMENT_ASSET
         body["n"] = text(trade.commission)
@@ -138,7 +145,7 @@ def _algo_update(algo: AlgoOrder, time_ms: int) -> dict[str, Any]:
         "X": algo.state.name,
         "ai": str(algo.order_id) if algo.order_id else "",
         "tp": text(algo.trigger_price),
-        "p": "0",
+        "p": text(algo.price),
         "V": STP_MODE,
         "wt": TRIGGERS[algo.trigger_by],
         "pm": "NONE",
@@ -146,14 +153,14 @@ def _algo_update(algo: AlgoOrder, time_ms: int) -> dict[str, Any]:
         "pP": algo.price_protect,
         "R": algo.reduce_only,
         "tt": algo.triggered_ms,
-        "gtd": 0,
+        "gtd": algo.good_till_ms,
         "rm": algo.reason,
         "ia": False,
     }
     if algo.order_id:
         body["ap"] = text(quote(algo.actual_price))
         body["aq"] = text(algo.actual_quantity)
-        body["act"] = KINDS[OrderKind.MARKET]
+        body["act"] = actual_type(algo)
     return {"e": "ALGO_UPDATE", "T": time_ms, "E": time_ms, "o": body}
 
 

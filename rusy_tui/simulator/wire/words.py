@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from rusy_tui.domain.money import to_ledger
 from rusy_tui.domain.order import OrderKind, Side, TimeInForce, TriggerPrice
 from rusy_tui.simulator.orders import Order
 
@@ -29,6 +30,13 @@ STP_MODE = "EXPIRE_MAKER"
 def text(number: Decimal) -> str:
     """A number as the wire carries it: never with an exponent."""
     return format(number, "f")
+
+
+def quote(price: Decimal) -> Decimal:
+    """A computed price, cut to eight digits without trailing zeros."""
+    rounded = to_ledger(price)
+    whole = rounded == rounded.to_integral()
+    return rounded.quantize(Decimal(1)) if whole else rounded.normalize()
 
 
 def status(order: Order) -> str:
