@@ -67,6 +67,11 @@ class _Order(Wire, rename="camel"):
             update_ms=self.update_time,
         )
 
+    @property
+    def lacks_price(self) -> bool:
+        """Whether it has fills and says nothing of what they traded at."""
+        return self.executed_qty != 0 and not self.avg_price and not self.cum_quote
+
     def _average_price(self) -> Decimal:
         if self.executed_qty == 0:
             return ZERO
@@ -242,6 +247,16 @@ def order_report(body: bytes, book: OrderBook) -> OrderReport:
     if book is OrderBook.CONDITIONAL:
         return decode(_ALGO_ORDER, body).report()
     return decode(_ORDER, body).report()
+
+
+def commanded(body: bytes, book: OrderBook) -> OrderReport | None:
+    """One order as the answer to a command has it; None when only a query tells its price.
+
+    The exchange documents neither average price nor amount in the answer to a command.
+    """
+    if book is OrderBook.PLAIN and decode(_ORDER, body).lacks_price:
+        return None
+    return order_report(body, book)
 
 
 def order_reports(body: bytes, book: OrderBook) -> list[OrderReport]:

@@ -250,26 +250,30 @@ class BinanceExchange:
         priority = Priority.EXIT if fields.may_use_reserve(intent) else Priority.ENTRY
         cost = Cost(orders=1, priority=priority)
         path = fields.order_path(intent.book)
-        return await self._requests.command(
+        told = await self._requests.command(
             "post",
             path,
             params,
             cost,
-            lambda body: Confirmed(account_replies.order_report(body, intent.book)),
+            lambda body: account_replies.commanded(body, intent.book),
             recv_window_ms=intent.recv_window_ms,
+        )
+        return await self._outcome(
+            "placed", told, intent.symbol, intent.client_order_id, intent.book
         )
 
     async def cancel(self, symbol: str, client_order_id: str, book: OrderBook) -> Outcome:
         path = fields.order_path(book)
         params = fields.order_id_params(symbol, client_order_id, book)
         if book is OrderBook.PLAIN:
-            return await self._requests.command(
+            told = await self._requests.command(
                 "delete",
                 path,
                 params,
                 _EXIT_ONE,
-                lambda body: Confirmed(account_replies.order_report(body, book)),
+                lambda body: account_replies.commanded(body, book),
             )
+            return await self._outcome("cancelled", told, symbol, client_order_id, book)
         failed = await self._requests.command("delete", path, params, _EXIT_ONE, lambda _: None)
         if failed is not None:
             return failed
@@ -297,6 +301,19 @@ class BinanceExchange:
             return failed
         # An amendment can cancel the order, and its reply is not documented to tell.
         return await self._read_after("amended", symbol, client_order_id, OrderBook.PLAIN)
+
+    async def _outcome(
+        self,
+        done: str,
+        told: OrderReport | Rejected | Unresolved | None,
+        symbol: str,
+        client_order_id: str,
+        book: OrderBook,
+    ) -> Outcome:
+        """What an answer proves; it is read where the answer tells no price (None)."""
+        if told is None:
+            return await self._read_after(done, symbol, client_order_id, book)
+        return Confirmed(told) if isinstance(told, OrderReport) else told
 
     async def _read_after(
         self, done: str, symbol: str, client_order_id: str, book: OrderBook

@@ -14,11 +14,13 @@ from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.order import OrderKind, OrderState, Side, TimeInForce, TriggerPrice
 from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.amending import AmendRequest
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.feeds import Print, Step
 from rusy_tui.simulator.happenings import AccountHappening, MarketHappening
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
 from rusy_tui.simulator.refusals import Refusal
+from rusy_tui.simulator.switches import Switches
 
 T = TypeVar("T")
 START_MS = 1_709_539_200_000  # 2024-03-04 08:00 UTC
@@ -154,7 +156,12 @@ class Bench:
     """An exchange in hand: one isolated account at 20×, the market at 50,000."""
 
     def __init__(
-        self, feed: ScriptedFeed | None = None, *, balance: str = "10000", seed: int = 1
+        self,
+        feed: ScriptedFeed | None = None,
+        *,
+        balance: str = "10000",
+        seed: int = 1,
+        switches: Switches | None = None,
     ) -> None:
         self.clock = HandClock()
         self.feed = feed or ScriptedFeed()
@@ -162,7 +169,7 @@ class Bench:
             AccountSpec(api_key=KEY, api_secret=SECRET, balance=D(balance)),
             AccountSpec(api_key="other", api_secret="other", balance=D(balance)),
         ]
-        self.exchange = SimulatedExchange(self.feed, self.clock, specs, seed)
+        self.exchange = SimulatedExchange(self.feed, self.clock, specs, seed, switches)
         self.account, self.other = self.exchange.books.accounts
         for symbol in self.feed.instruments:
             self.exchange.set_margin_type(self.account, symbol, isolated=True)
@@ -210,11 +217,16 @@ class Bench:
         )
 
     def market_order(
-        self, side: Side, quantity: str = "0.010", *, reduce_only: bool = False
+        self,
+        side: Side,
+        quantity: str = "0.010",
+        *,
+        reduce_only: bool = False,
+        account: Account | None = None,
     ) -> Order:
         """Place a market order."""
         return self.exchange.place(
-            self.account,
+            account or self.account,
             OrderRequest(
                 symbol=SYMBOL,
                 side=side,
@@ -234,6 +246,9 @@ class Bench:
         quantity: str | None = None,
         reduce_only: bool = True,
         client_id: str = "",
+        price: str | None = None,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        protected: bool = False,
     ) -> AlgoOrder:
         """Place a conditional order: of a quantity, or closing the position without one."""
         return self.exchange.place_algo(
@@ -248,6 +263,56 @@ class Bench:
                 reduce_only=reduce_only and quantity is not None,
                 close_position=quantity is None,
                 client_id=client_id,
+                price=D(price) if price else None,
+                time_in_force=time_in_force,
+                price_protect=protected,
+            ),
+        )
+
+    def trailing(
+        self,
+        side: Side,
+        percent: str,
+        *,
+        activate: str | None = None,
+        quantity: str = "0.010",
+    ) -> AlgoOrder:
+        """Place a trailing stop on the last price, reduce-only."""
+        return self.exchange.place_algo(
+            self.account,
+            AlgoRequest(
+                symbol=SYMBOL,
+                side=side,
+                kind=OrderKind.TRAILING_STOP_MARKET,
+                trigger_price=D(0),
+                quantity=D(quantity),
+                reduce_only=True,
+                activate_price=D(activate) if activate else None,
+                callback_percent=D(percent),
+            ),
+        )
+
+    def amend(
+        self,
+        order: Order,
+        price: str | None = None,
+        quantity: str | None = None,
+        *,
+        reduce_only: bool = False,
+        modify_id: int | None = None,
+    ) -> Order:
+        """Change an order of the account; what is not named stays."""
+        return self.exchange.amend(
+            self.account,
+            AmendRequest(
+                symbol=order.symbol,
+                order_id=order.order_id,
+                client_id="",
+                side=order.side,
+                quantity=D(quantity) if quantity else order.quantity,
+                price=D(price) if price else order.price,
+                reduce_only=reduce_only,
+                modify_id=modify_id,
             ),
         )
 
