@@ -72,6 +72,7 @@ class Control:
         app.router.add_post("/control/faults", self._guarded(self._add_faults))
         app.router.add_delete("/control/faults", self._guarded(self._clear_faults))
         app.router.add_get("/control/limits", self._guarded(self._show_limits))
+        app.router.add_post("/control/price", self._guarded(self._move_price))
         app.router.add_post("/control/pace", self._guarded(self._set_pace))
         app.router.add_post("/control/stop", self._guarded(self._end))
 
@@ -137,6 +138,19 @@ class Control:
             "violations": self._limits.violations,
         }
 
+    async def _move_price(self, request: web.Request) -> object:
+        try:
+            asked = msgspec.json.decode(await request.read(), type=_Move)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise UsageError(f'send {{"symbol": "…", "factor": "0.97"}}: {error}') from None
+        if asked.symbol not in self._exchange.markets:
+            raise UsageError(f"symbol: {asked.symbol} is not traded here")
+        if not asked.factor.is_finite() or asked.factor <= 0:
+            raise UsageError(f"factor: {asked.factor}: a number above 0; 0.97 is 3 % down")
+        self._exchange.move_price(asked.symbol, asked.factor)
+        market = self._exchange.markets[asked.symbol]
+        return _prices(market, self._exchange.clock.wall_ms())
+
     async def _set_pace(self, request: web.Request) -> object:
         if self._pace is None:
             raise UsageError("this market is not paced")
@@ -160,6 +174,11 @@ def _told(fault: Fault) -> dict[str, Any]:
         for key, value in values.items()
         if key in ("kind", "from_ms", "until_ms") or value != getattr(usual, key)
     }
+
+
+class _Move(msgspec.Struct, frozen=True):
+    symbol: str
+    factor: Decimal
 
 
 class _Speed(msgspec.Struct, frozen=True):

@@ -185,3 +185,36 @@ def test_positions_are_liquidated_deleveraged_and_settled() -> None:
         ]  # fmt: skip
 
     on_exchange(scenario)
+
+
+def test_prices_gap_and_contracts_change() -> None:
+    async def scenario(served: Served) -> None:
+        add = served.server.faults.add
+        order: dict[str, Any] = {"symbol": SYMBOL, "type": "MARKET", "quantity": "0.010"}
+        await served.signed("POST", "/fapi/v1/order", **order, side="BUY")
+        stop: dict[str, Any] = {
+            "algoType": "CONDITIONAL", "symbol": SYMBOL, "side": "SELL", "type": "STOP_MARKET",
+            "triggerPrice": "49500.0", "closePosition": "true", "workingType": "CONTRACT_PRICE",
+        }  # fmt: skip
+        assert (await served.signed("POST", "/fapi/v1/algoOrder", **stop)).status == 200
+        add(Fault(kind=Kind.PRICE_GAP, symbol=SYMBOL, factor=0.97))
+        out = served.account.trades[-1]
+        # Not at the stop's price, but where the market was found after the gap.
+        assert out.price < Decimal(49_000)
+        assert served.account.position(SYMBOL).quantity == 0
+        moved = await served.control("POST", "price", '{"symbol": "BTCUSDT", "factor": "2"}')
+        assert abs(Decimal(moved.body["last"]) - 97_000) < 100
+        assert (
+            await served.control("POST", "price", '{"symbol": "X", "factor": "2"}')
+        ).status == 400
+
+        change = {"min_notional": "5000", "status": "SETTLING"}
+        add(Fault(kind=Kind.INSTRUMENT_CHANGED, symbol=SYMBOL, change=change))
+        (contract,) = (await served.public("/fapi/v1/exchangeInfo")).body["symbols"]
+        assert contract["status"] == "SETTLING"
+        filters = {row["filterType"]: row for row in contract["filters"]}
+        assert filters["MIN_NOTIONAL"]["notional"] == "5000"
+        with pytest.raises(UsageError, match="change: colour is nothing of a contract"):
+            add(Fault(kind=Kind.INSTRUMENT_CHANGED, symbol=SYMBOL, change={"colour": 1}))
+
+    on_exchange(scenario)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
+from rusy_tui.simulator.faults.changes import changes_of
 from rusy_tui.simulator.faults.fault import Fault, Kind
 from rusy_tui.simulator.faults.faults import Faults, Held
 from rusy_tui.simulator.happenings import (
@@ -24,7 +25,7 @@ _ACTS = frozenset(
         *(Kind.STREAM_CUT, Kind.STREAM_HALF_OPEN),
         *(Kind.LISTEN_KEY_EXPIRED, Kind.LISTEN_KEY_LOST),
         *(Kind.TRIGGERS_HELD, Kind.STOP_EXPIRED, Kind.FILLS_LIMITED),
-        *(Kind.OPENINGS_BARRED, Kind.THIN_BOOK),
+        *(Kind.OPENINGS_BARRED, Kind.THIN_BOOK, Kind.PRICE_GAP, Kind.INSTRUMENT_CHANGED),
         *(Kind.LIQUIDATED, Kind.DELEVERAGED, Kind.SETTLED),
     }
 )
@@ -156,6 +157,14 @@ class Acts:
                 exchange.thin_book(symbol, True)
                 self._faults.note(held, symbol)
                 return lambda: exchange.thin_book(symbol, False)
+            case Kind.PRICE_GAP:
+                exchange.move_price(symbol, Decimal(str(fault.factor)))
+                self._faults.note(held, symbol)
+                return None
+            case Kind.INSTRUMENT_CHANGED:
+                exchange.change_instrument(symbol, **changes_of(fault.change))
+                self._faults.note(held, f"{symbol} {', '.join(fault.change)}")
+                return None
             case Kind.LIQUIDATED | Kind.DELEVERAGED:
                 for account in self._accounts(fault):
                     self._take_position(held, account)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rusy_tui.domain.errors import UsageError
+from rusy_tui.simulator.faults.changes import changes_of
 
 
 class Kind(enum.StrEnum):
@@ -250,6 +251,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"symbol: {self.kind} needs one, such as BTCUSDT")
         if self.kind is Kind.INSTRUMENT_CHANGED and not self.change:
             raise UsageError('change: say what becomes different, such as {"tick_size": "0.5"}')
+        changes_of(self.change)
 
     def lasts_at(self, now_ms: int) -> bool:
         """Whether an instant (wall ms) lies in its span."""
