@@ -446,5 +446,14 @@ class SimulatedExchange:
         self._upkeep.deleverage(account, market, quantity, self.clock.market_ms())
 
     def settle(self, symbol: str) -> None:
-        """End every account's orders and positions in a symbol that is delisted, now."""
+        """Delist a symbol now: every account's orders and positions in it end."""
         self._upkeep.settle(self.markets[symbol], self.clock.market_ms())
+        self.change_instrument(symbol, status="CLOSE")
+
+    def pay_funding(self) -> None:
+        """Let everybody pay and receive funding now."""
+        self._upkeep.pay_funding(self.clock.market_ms(), self.markets)
+
+    def transfer(self, account: Account, amount: Decimal) -> None:
+        """Put money (USDT) into an account, or take some out; raises Refusal."""
+        self.settings.transfer(account, amount, self.clock.market_ms())

@@ -93,6 +93,9 @@ async def hearing(exchange: Exchange, subscribe: Subscribe) -> AsyncGenerator[He
         connection = typed.stream_connections.stream_connections_map[name]
         await plain.subscribe([name], stream_url=connection.url_path)
         plain.on("message", heard.take_raw, name)
+        # Requests of a connection are answered in order: both have been subscribed then.
+        await typed.list_subscribe()
+        await plain.list_subscribe()
         yield heard
     finally:
         await typed.close_connection()

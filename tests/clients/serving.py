@@ -15,6 +15,7 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Pace
 from rusy_tui.simulator.account import Account, KeyRights
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
+from rusy_tui.simulator.faults import Fault
 from rusy_tui.simulator.markets import SyntheticMarket
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
@@ -72,6 +73,10 @@ class Exchange:
             return work(self._server.exchange)
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(_WAIT_S)
+
+    def fault(self, fault: Fault) -> None:
+        """Let something go wrong."""
+        self.call(lambda _: self._server.faults.add(fault))
 
     def open_account(self, name: str = "opened", **fields: Any) -> Keys:
         """A new account that nobody else uses; ``fields`` are those of its AccountSpec."""
