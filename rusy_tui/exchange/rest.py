@@ -92,8 +92,9 @@ class NoAnswer(Exception):
 
 
 class _ErrorBody(msgspec.Struct):
-    code: int
     msg: str
+    # Answers from before the exchange proper have a text and no number.
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
