@@ -4,8 +4,9 @@
 
 import pytest
 
-from rusy_tui.domain.order import Cause, Confirmed, Unresolved
-from rusy_tui.simulator.faults import Damage, Kind
+from rusy_tui.domain.order import Cause, Confirmed, OrderIntent, OrderReport, Unresolved
+from rusy_tui.simulator.faults import Damage, Fault, Kind
+from tests.faults.trader import Trader
 from tests.faults.world import fault, must_hold, under
 
 
@@ -34,6 +35,21 @@ def test_an_order_that_was_lost_before_is_proven_absent_and_wished_for_anew(
     must_hold(run)
     assert run.outcomes(Unresolved) >= 2
     assert len(run.trader.attempts) > len({each.wish for each in run.trader.attempts})
+
+
+class _Hasty(Trader):
+    """Takes a lost reply for a failure, as others did."""
+
+    async def resolved(self, intent: OrderIntent) -> OrderReport | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "lost", [fault(Kind.REPLY_LOST_AFTER, method="POST", share=0.5), fault(Kind.STATUS_UNKNOWN)]
+)
+def test_who_sends_again_what_is_unresolved_is_caught(lost: Fault) -> None:
+    with pytest.raises(AssertionError, match="entry"):
+        must_hold(under(lost, trader_of=_Hasty))
 
 
 @pytest.mark.parametrize("kind", [Kind.REPLY_LOST_AFTER, Kind.REPLY_LOST_BEFORE])

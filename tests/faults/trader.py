@@ -169,7 +169,7 @@ class Trader:
                 case Confirmed(report=report):
                     return report
                 case Unresolved():
-                    found = await self._resolver.resolve(intent)
+                    found = await self.resolved(intent)
                     if found is not None:
                         return found
                 case Rejected(cause=cause) if cause not in _PASSING:
@@ -178,6 +178,10 @@ class Trader:
                     raise AssertionError(f"a trader's own mistake: {outcome}")
             await self._clock.sleep(_AGAIN_S)
         return None
+
+    async def resolved(self, intent: OrderIntent) -> OrderReport | None:
+        """What became of an order whose reply was lost; None when it never came."""
+        return await self._resolver.resolve(intent)
 
     async def cancel(self, wish: str, book: OrderBook) -> None:
         """Cancel whatever was sent for a wish, until the exchange says that it has ended."""

@@ -85,7 +85,11 @@ async def _rounds(trader: Trader, until_ms: int) -> None:
 
 
 def under(
-    *faults: Fault, seed: int = 1, lasts_s: float = LASTS_S, script: Script = _rounds
+    *faults: Fault,
+    seed: int = 1,
+    lasts_s: float = LASTS_S,
+    script: Script = _rounds,
+    trader_of: type[Trader] = Trader,
 ) -> Run:
     """Trade under faults, and see what is believed 10 s after their end.
 
@@ -94,6 +98,7 @@ def under(
         seed: of the exchange and of the adapter.
         lasts_s: how long trading goes on after the faults began.
         script: what is traded, until an instant (wall ms).
+        trader_of: who trades.
     """
     end_ms = BEGIN_MS + round(lasts_s * SECONDS)
 
@@ -110,7 +115,7 @@ def under(
         adapter = BinanceExchange(
             server.rest_url, server.ws_url, KEY, SECRET, clock, seed=seed, ping_interval_s=None
         )
-        trader, view = Trader(adapter, clock), View(adapter, clock)
+        trader, view = trader_of(adapter, clock), View(adapter, clock)
         playing = asyncio.create_task(play(exchange, feed, clock))
         await adapter.connect()
         listening = [
