@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rusy_tui.domain.instrument import Broken, Fit, Instrument, Rule
@@ -22,7 +22,7 @@ values = st.decimals(Decimal("0.00000001"), Decimal(10) ** 9, places=8)
 quotients = st.builds(lambda a, b: a / b, values, values.filter(lambda v: v > 1))
 # Where real prices and sizes lie, so that most contracts have an order for them.
 marks = st.decimals(Decimal(1), Decimal(1_000_000), places=2)
-sizes = st.one_of(st.decimals(Decimal(1), Decimal(10_000), places=3), values, quotients)
+lots = st.one_of(st.decimals(Decimal("0.5"), Decimal(10_000), places=6), quotients)
 sides = st.sampled_from(list(Side))
 real = st.sampled_from([contracts.known(symbol) for symbol in contracts.known_symbols()])
 conditional = st.sampled_from([OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET])
@@ -130,18 +130,20 @@ def nearest(
     return quantity, on(min(bound for bound in bounds if bound), one.tick_size)
 
 
+@settings(max_examples=300)
 @given(
-    instruments, sides, sizes, marks, st.one_of(st.none(), st.decimals("0.5", 2, places=6)),
+    instruments, sides, lots, marks, st.one_of(st.none(), st.decimals("0.5", 2, places=6)),
     st.booleans(),
 )  # fmt: skip
 def test_a_fitted_order_passes_is_no_worse_and_is_a_fixed_point(
     instrument: Instrument,
     side: Side,
-    quantity: Decimal,
+    lots: Decimal,
     mark: Decimal,
     times_mark: Decimal | None,
     reduce_only: bool,
 ) -> None:
+    quantity = instrument.min_quantity * lots
     price = None if times_mark is None else mark * times_mark
 
     def fitted(quantity: Decimal, price: Decimal | None) -> Fit | Broken:
