@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-demo done-kill done-bad-input done-faults done-replay done-busy
+.PHONY: done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy
 
 CAPTURES ?= .cache/walk
 
@@ -118,3 +118,6 @@ done-replay: .venv/.stamp-run ## a recorded week twice, compared byte for byte (
 done-busy: .venv/.stamp-run ## the same with busy.yaml: more trades, one of them stopped out
 	@$(NEEDS_DATA)
 	@$(call TWICE,--config busy.yaml)
+
+done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser of the adapter (SEED=7)
+	@RUSY_FUZZ_EXAMPLES=10000 $(PYTEST) -q -s tests/exchange/test_fuzz.py --timeout 0 $(ARGS)

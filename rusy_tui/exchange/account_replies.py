@@ -24,6 +24,7 @@ from rusy_tui.exchange.wire import (
     decoder,
     number_or_zero,
     plain_order_id,
+    quotient,
     side_of,
     state_of,
 )
@@ -78,7 +79,7 @@ class _Order(Wire, rename="camel"):
         if self.avg_price is not None and self.avg_price > 0:
             return self.avg_price
         if self.cum_quote is not None and self.cum_quote > 0:
-            return self.cum_quote / self.executed_qty
+            return quotient(self.cum_quote, self.executed_qty)
         raise MalformedError(f"order {self.client_order_id} has fills and no average price")
 
 
@@ -153,7 +154,7 @@ class _Position(Wire, rename="camel"):
         is. A position must be readable whatever its margin, or nothing could close it.
         """
         margin = self.position_initial_margin
-        leverage = round(abs(self.notional) / margin) if margin > 0 else 0
+        leverage = round(quotient(abs(self.notional), margin)) if margin > 0 else 0
         return Position(
             symbol=self.symbol,
             quantity=self.position_amt,

@@ -10,7 +10,16 @@ import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.market import BookTop, CandleUpdate, MarketTrade, MarkPrice
-from rusy_tui.exchange.wire import MalformedError, Unknown, Wire, decode, decoder, not_ours
+from rusy_tui.exchange.wire import (
+    MalformedError,
+    Measure,
+    Unknown,
+    Wire,
+    decode,
+    decoder,
+    measure,
+    not_ours,
+)
 
 
 class _Kline(
@@ -31,15 +40,15 @@ class _Kline(
 ):
     open_time: int
     interval: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    trades: float
+    open: Measure
+    high: Measure
+    low: Measure
+    close: Measure
+    volume: Measure
+    trades: Measure
     closed: bool
-    quote_volume: float
-    taker_buy_volume: float
+    quote_volume: Measure
+    taker_buy_volume: Measure
 
 
 class _KlineEvent(
@@ -59,14 +68,14 @@ class _KlineEvent(
             symbol=self.symbol,
             interval=interval,
             open_time_ms=k.open_time,
-            open=k.open,
-            high=k.high,
-            low=k.low,
-            close=k.close,
-            volume=k.volume,
-            quote_volume=k.quote_volume,
-            trades=k.trades,
-            taker_buy_volume=k.taker_buy_volume,
+            open=measure(k.open),
+            high=measure(k.high),
+            low=measure(k.low),
+            close=measure(k.close),
+            volume=measure(k.volume),
+            quote_volume=measure(k.quote_volume),
+            trades=measure(k.trades),
+            taker_buy_volume=measure(k.taker_buy_volume),
             closed=k.closed,
         )
         return CandleUpdate(candle, self.event_ms)

@@ -13,7 +13,7 @@ from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.exchange.weights import Counted
-from rusy_tui.exchange.wire import MalformedError, Wire, decode, decoder
+from rusy_tui.exchange.wire import MalformedError, Measure, Wire, decode, decoder, measure
 
 _log = logging.getLogger(__name__)
 
@@ -23,15 +23,15 @@ _NEVER_MS = 4_133_404_800_000
 
 class _KlineRow(Wire, array_like=True):
     open_time: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
+    open: Measure
+    high: Measure
+    low: Measure
+    close: Measure
+    volume: Measure
     close_time: int
-    quote_volume: float
-    trades: float
-    taker_buy_volume: float
+    quote_volume: Measure
+    trades: Measure
+    taker_buy_volume: Measure
 
 
 class _Filter(Wire, rename="camel"):
@@ -71,7 +71,10 @@ class _Symbol(Wire, rename="camel"):
             if not isinstance(value, Decimal):
                 raise MalformedError(f"{self.symbol} has no {filter_type} {name}")
             # 0.0100 and 0.01 are one value, and multiples of it shall be written alike.
-            return value.normalize()
+            plain = value.normalize()
+            if plain != value:
+                raise MalformedError(f"{self.symbol} {name} {value} has too many digits")
+            return plain
 
         step_size = needed("LOT_SIZE", "step_size")
         return Instrument(
@@ -110,9 +113,14 @@ class _ExchangeInfo(Wire, rename="camel"):
     rate_limits: list[_RateLimit] = msgspec.field(default_factory=list)
 
 
+class _Level(Wire, array_like=True):
+    price: Decimal
+    quantity: Decimal
+
+
 class _Depth(Wire):
-    bids: list[tuple[Decimal, Decimal]]
-    asks: list[tuple[Decimal, Decimal]]
+    bids: list[_Level]
+    asks: list[_Level]
     event_ms: int = msgspec.field(name="E")
 
 
@@ -153,7 +161,7 @@ _DEPTH = decoder(_Depth)
 _PREMIUM = decoder(_Premium)
 
 _BRACKETS: msgspec.json.Decoder[_Brackets | list[_Brackets]] = msgspec.json.Decoder(
-    _Brackets | list[_Brackets], strict=False
+    _Brackets | list[_Brackets]
 )
 
 _INTERVALS_S = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
@@ -179,14 +187,14 @@ def candles(body: bytes, symbol: str, interval: Interval, sure_ms: int) -> list[
             symbol=symbol,
             interval=interval,
             open_time_ms=row.open_time,
-            open=row.open,
-            high=row.high,
-            low=row.low,
-            close=row.close,
-            volume=row.volume,
-            quote_volume=row.quote_volume,
-            trades=row.trades,
-            taker_buy_volume=row.taker_buy_volume,
+            open=measure(row.open),
+            high=measure(row.high),
+            low=measure(row.low),
+            close=measure(row.close),
+            volume=measure(row.volume),
+            quote_volume=measure(row.quote_volume),
+            trades=measure(row.trades),
+            taker_buy_volume=measure(row.taker_buy_volume),
             closed=index < last or row.open_time + interval.ms <= sure_ms,
         )
         for index, row in enumerate(rows)
@@ -220,8 +228,8 @@ def book_top(body: bytes, symbol: str) -> BookTop:
     depth = decode(_DEPTH, body)
     if not depth.bids or not depth.asks:
         raise MalformedError(f"the book of {symbol} has an empty side")
-    (bid, bid_quantity), (ask, ask_quantity) = depth.bids[0], depth.asks[0]
-    return BookTop(symbol, bid, bid_quantity, ask, ask_quantity, depth.event_ms)
+    bid, ask = depth.bids[0], depth.asks[0]
+    return BookTop(symbol, bid.price, bid.quantity, ask.price, ask.quantity, depth.event_ms)
 
 
 def mark_price(body: bytes) -> MarkPrice:

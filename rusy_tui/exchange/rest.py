@@ -19,14 +19,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import msgspec
 from binance import AsyncClient
 
 from rusy_tui.domain.account import ExchangeStatus
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.order import Cause, Rejected
+from rusy_tui.exchange import answers
 from rusy_tui.exchange.outcomes import BANNED, FORBIDDEN, TOO_MANY_REQUESTS, classify
 from rusy_tui.exchange.weights import Budget, Cost, Counted, Priority
+from rusy_tui.exchange.wire import MalformedError
 
 _log = logging.getLogger(__name__)
 
@@ -89,12 +90,6 @@ class NoAnswer(Exception):
     def __init__(self, text: str, *, sent: bool) -> None:
         super().__init__(text)
         self.sent = sent
-
-
-class _ErrorBody(msgspec.Struct):
-    msg: str
-    # Answers from before the exchange proper have a text and no number.
-    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,12 +317,8 @@ class Rest:
 
     def _failure(self, answer: _Answer, budget: Budget) -> AnsweredError:
         """The error that an answer holds. After a limit was hit, everybody waits."""
-        try:
-            body = msgspec.json.decode(answer.body, type=_ErrorBody)
-            code, text = body.code, body.msg
-        except msgspec.MsgspecError:
-            code, text = 0, answer.body[:200].decode(errors="replace")
-        retry_after_s = _seconds(answer.headers.get("Retry-After"))
+        code, text = answers.error_body(answer.body)
+        retry_after_s = answers.retry_after_s(answer.headers.get("Retry-After"))
         error = AnsweredError(answer.status, code, text, retry_after_s)
         if _is_cause(error, Cause.LIMITS):
             pause_s = retry_after_s
@@ -368,14 +359,10 @@ class Rest:
         timeout_s = self._request_timeout_s
         reply = await self._send_once("get", "time", {}, cost, False, 1, timeout_s)
         try:
-            server_ms = msgspec.json.decode(reply.body, type=_Time).server_ms
-        except msgspec.MsgspecError as error:
+            server_ms = answers.server_time_ms(reply.body)
+        except MalformedError as error:
             raise NoAnswer(f"the exchange's time can't be read: {error}", sent=True) from error
         return server_ms - reply.received_ms, server_ms - reply.sent_ms
-
-
-class _Time(msgspec.Struct):
-    server_ms: int = msgspec.field(name="serverTime")
 
 
 def _is_cause(error: AnsweredError, cause: Cause) -> bool:
@@ -385,11 +372,7 @@ def _is_cause(error: AnsweredError, cause: Cause) -> bool:
 
 def _counts(headers: Mapping[str, str]) -> dict[tuple[Counted, int], int]:
     return {
-        key: int(text)
+        key: count
         for name, key in _HEADERS.items()
-        if (text := headers.get(name, "")).isdigit()
+        if (count := answers.count(headers.get(name))) is not None
     }
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdigit() else None

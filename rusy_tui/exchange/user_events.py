@@ -247,9 +247,7 @@ class ListenKeyExpired(Wire, tag_field="e", tag="listenKeyExpired", rename={"eve
 _KINDS = frozenset({"ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE", "listenKeyExpired"})
 
 _MESSAGE: msgspec.json.Decoder[_OrderEvent | _AlgoEvent | _AccountEvent | ListenKeyExpired] = (
-    msgspec.json.Decoder(
-        _OrderEvent | _AlgoEvent | _AccountEvent | ListenKeyExpired, strict=False
-    )
+    msgspec.json.Decoder(_OrderEvent | _AlgoEvent | _AccountEvent | ListenKeyExpired)
 )
 _UNKNOWN = decoder(Unknown)
 

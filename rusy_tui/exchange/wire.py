@@ -10,6 +10,8 @@ from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderState, Side
 
 T = TypeVar("T")
+# As the exchange sends what we keep as floats: in a string, but for counts.
+Measure = str | float
 
 
 class MalformedError(Exception):
@@ -34,14 +36,33 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes | str) -> T:
     """
     try:
         return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        # RecursionError: nested deeper than anything that the exchange says.
         raise MalformedError(str(error)) from error
 
 
 def decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
-    """A decoder that takes the exchange's numbers in strings for what they are."""
-    # Not strict only lets "1.5" be a float: Decimal takes strings anyway.
-    return msgspec.json.Decoder(kind, strict=False)
+    """A decoder that takes nothing for what it is not.
+
+    Decimals come as numbers or in strings, and are read exactly either way. An integer is one:
+    a lenient decoder would take it from a float as well, and lose the end of a long id.
+    """
+    return msgspec.json.Decoder(kind)
+
+
+def measure(sent: Measure) -> float:
+    """Market data as a float, from the string it comes in.
+
+    Raises:
+        MalformedError: no finite number.
+    """
+    try:
+        value = float(sent)
+    except ValueError as error:
+        raise MalformedError(f"{sent!r} is no number") from error
+    if not math.isfinite(value):
+        raise MalformedError(f"{sent!r} is no finite number")
+    return value
 
 
 _STATES = {
@@ -98,6 +119,18 @@ def number_or_zero(text: Any) -> Decimal:
     if not number.is_finite():
         raise MalformedError(f"{text!r} is no finite number")
     return number
+
+
+def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """What one number is of another.
+
+    Raises:
+        MalformedError: numbers between which no quotient can be written.
+    """
+    try:
+        return dividend / divisor
+    except ArithmeticError as error:
+        raise MalformedError(f"{dividend} of {divisor} is no number") from error
 
 
 def plain_order_id(raw: str | int | None) -> str:
