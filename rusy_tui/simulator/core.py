@@ -34,10 +34,11 @@ from rusy_tui.simulator.happenings import (
     OrderMoved,
     Passed,
     Printed,
+    Stepped,
     TopMoved,
 )
 from rusy_tui.simulator.margin import available
-from rusy_tui.simulator.market import INTERVALS, TRADING, SymbolMarket
+from rusy_tui.simulator.market import INTERVALS, TRADING, UPDATE_STEP, SymbolMarket
 from rusy_tui.simulator.mirrored import Mirrored
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
 from rusy_tui.simulator.randomness import generator
@@ -184,6 +185,7 @@ class SimulatedExchange:
         self.tell_books()
         for message in step.relayed:
             self._tell(Passed(message))
+        self._tell(Stepped(now_ms))
 
     def _age_marks(self, now_ms: int) -> None:
         for market in self.markets.values():
@@ -229,19 +231,22 @@ class SimulatedExchange:
     def _tell_book(self, market: SymbolMarket, now_ms: int) -> None:
         # A recorded book has its own numbers, and its moves are told by its messages.
         if not market.book.liquidity.recorded:
-            market.update_id += 1
+            market.update_id += UPDATE_STEP
             self._tell(BookMoved(market.symbol, market.update_id, now_ms))
 
     def _tell_mark(self, market: SymbolMarket, now_ms: int) -> None:
-        self._tell(
-            MarkMoved(
-                market.symbol,
-                market.mark,
-                market.index,
-                market.funding_rate(now_ms),
-                market.next_funding_ms(now_ms),
-                now_ms,
-            )
+        self._tell(self.mark_of(market.symbol, now_ms))
+
+    def mark_of(self, symbol: str, now_ms: int) -> MarkMoved:
+        """Mark and index price of a symbol, and the funding that comes next."""
+        market = self.markets[symbol]
+        return MarkMoved(
+            symbol,
+            market.mark,
+            market.index,
+            market.funding_rate(now_ms),
+            market.next_funding_ms(now_ms),
+            now_ms,
         )
 
     def close_bars(self, boundary_ms: int) -> None:

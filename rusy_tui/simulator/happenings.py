@@ -15,6 +15,7 @@ from rusy_tui.simulator.candles import Bar
 from rusy_tui.simulator.feeds import Print, Relayed
 from rusy_tui.simulator.matching import BestPrices
 from rusy_tui.simulator.orders import AlgoOrder, Order, Trade
+from rusy_tui.simulator.spans import Span
 from rusy_tui.simulator.tape import Aggregate
 
 
@@ -22,7 +23,7 @@ class CandleMoved(msgspec.Struct, frozen=True):
     """A bar moved or, when ``closed``, ended."""
 
     symbol: str
-    interval: Interval
+    interval: Interval | Span
     bar: Bar
     closed: bool
     time_ms: int
@@ -95,6 +96,12 @@ class MarkMoved(msgspec.Struct, frozen=True):
     index: Decimal
     funding_rate: Decimal
     next_funding_ms: int
+    time_ms: int
+
+
+class Stepped(msgspec.Struct, frozen=True):
+    """Everything of an instant has been told."""
+
     time_ms: int
 
 
@@ -171,6 +178,7 @@ MarketHappening = (
     | ContractMoved
     | Liquidated
     | Passed
+    | Stepped
 )
 AccountHappening = (
     OrderMoved

@@ -26,6 +26,14 @@ INTERVALS = BASES
 FUNDING_INTERVAL_H = 8
 """Hours between two fundings of most contracts: 00, 08 and 16 UTC."""
 
+UPDATE_STEP = 2
+"""How far a book's update number rises with each move.
+
+A snapshot shows the number after the last move's: so it lies within the next diff, as the
+exchange's procedure wants (first diff: U <= lastUpdateId <= u), also for whoever began to
+listen after the last move.
+"""
+
 TRADING, SETTLING = "TRADING", "SETTLING"
 _CLOSED_STATUSES = (SETTLING, "CLOSE", "DELIVERED")
 
@@ -127,6 +135,11 @@ class SymbolMarket:
         self.update_id = moved.update_id
         self.book.time_ms = time_ms
         self.book.levels_moved(price for price, _ in (*moved.bids, *moved.asks))
+
+    @property
+    def snapshot_id(self) -> int:
+        """The update number that a snapshot of the book shows."""
+        return self.update_id + (0 if self.book.liquidity.recorded else 1)
 
     def trade_id(self) -> int:
         """The id of a trade that only our accounts see."""

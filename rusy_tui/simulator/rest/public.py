@@ -108,7 +108,7 @@ def _depth(call: Call) -> object:
     call.exchange.tell_books()
     bids, asks = market.book.depth(limit)
     return {
-        "lastUpdateId": market.update_id,
+        "lastUpdateId": market.snapshot_id,
         "E": call.now_ms,
         "T": market.book.time_ms,
         "bids": levels(bids),
