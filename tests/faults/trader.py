@@ -73,6 +73,20 @@ class Trader:
         await self.flatten(name)
         await self.cancel(f"{name}-stop", OrderBook.CONDITIONAL)
 
+    async def rest_near(self, name: str) -> None:
+        """Enter by a resting order just below the market, wait a while, give up the rest."""
+        mark = await self.asked(self._mark)
+        await self.wish(
+            f"{name}-entry",
+            kind=OrderKind.LIMIT,
+            time_in_force=TimeInForce.POST_ONLY,
+            quantity=QUANTITY,
+            price=(mark * Decimal("0.9997")).quantize(_TICK),
+        )
+        await self._clock.sleep(20)
+        await self.cancel(f"{name}-entry", OrderBook.PLAIN)
+        await self.flatten(name)
+
     async def _protect(self, name: str, price: Decimal) -> None:
         stop = await self.wish(
             f"{name}-stop",

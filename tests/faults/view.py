@@ -10,7 +10,7 @@ from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.account import AccountChanged, AccountRead, OrderChanged, UserEvent
 from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.domain.market import StreamRestored
-from rusy_tui.domain.order import Fill, OrderBook, OrderReport
+from rusy_tui.domain.order import Fill, OrderBook, OrderReport, OrderState
 from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
@@ -58,6 +58,8 @@ class View:
         self.fills: dict[int, Fill] = {}
         self.told: Counter[int] = Counter()
         """How often each trade was told by events, by its id."""
+        self.seen: dict[str, list[OrderState]] = {}
+        """Each order's states in the order in which events told them."""
         self.restored = 0
         self._heard = 0
         self._since_ms: int | None = None
@@ -96,6 +98,7 @@ class View:
                 self._news.set()
 
     def _see(self, report: OrderReport) -> None:
+        self.seen.setdefault(report.client_order_id, []).append(report.state)
         known = self._orders.get(report.client_order_id)
         # What has ended does not come back, and an older word that it lives does not count.
         ended = known is not None and known.state.is_final

@@ -34,10 +34,13 @@ _STEP_S = 2.0
 _QUIET_S = 2
 
 
-def fault(kind: Kind, lasts_s: float = LASTS_S, **settings: Any) -> Fault:
-    """A fault that begins with the trading."""
-    until_ms = BEGIN_MS + round(lasts_s * SECONDS)
-    return Fault(kind=kind, from_ms=BEGIN_MS, until_ms=until_ms, **settings)
+def fault(kind: Kind, lasts_s: float | None = None, at_s: float = 0, **settings: Any) -> Fault:
+    """A fault that begins with the trading, or so long after, and ends with it or before."""
+    from_ms = BEGIN_MS + round(at_s * SECONDS)
+    if lasts_s is None:
+        lasts_s = LASTS_S - at_s
+    until_ms = from_ms + round(lasts_s * SECONDS)
+    return Fault(kind=kind, from_ms=from_ms, until_ms=until_ms, **settings)
 
 
 class Run(msgspec.Struct):
