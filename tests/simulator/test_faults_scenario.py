@@ -10,6 +10,7 @@ import pytest
 from rusy_tui.domain.errors import UsageError
 from rusy_tui.simulator.faults import Damage, Fault, Kind
 from rusy_tui.simulator.faults.draw import random_faults
+from rusy_tui.simulator.faults.fault import SETTINGS
 from rusy_tui.simulator.faults.scenario import read_file
 from tests.simulator.serving import Served, on_exchange
 from tests.simulator.support import SYMBOL
@@ -218,3 +219,11 @@ def test_prices_gap_and_contracts_change() -> None:
             add(Fault(kind=Kind.INSTRUMENT_CHANGED, symbol=SYMBOL, change={"colour": 1}))
 
     on_exchange(scenario)
+
+
+def test_every_kind_is_documented() -> None:
+    page = Path(__file__).parents[2] / "docs" / "simulator-faults.md"
+    text = page.read_text(encoding="utf-8")
+    missing = [name for kind in Kind for name in (kind, *SETTINGS.get(kind, ()))
+               if f"`{name}`" not in text]  # fmt: skip
+    assert missing == []
