@@ -43,10 +43,16 @@ class BanFile:
 
         A file that can't be written is logged, not raised: the ban holds in this process.
         """
-        if self._path is None or for_s <= self.left_s():
+        if self._path is None:
             return
         ban = _Ban(self._clock.wall_ms() + round(for_s * 1000), why)
         draft = self._path.with_suffix(".new")
+        try:
+            kept = self._read(self._path)
+            if kept is not None and kept.until_ms >= ban.until_ms:
+                return
+        except (OSError, msgspec.MsgspecError):
+            pass  # what is known now replaces what can't be read
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft.write_bytes(msgspec.json.encode(ban))
@@ -60,14 +66,12 @@ class BanFile:
                 for_s,
             )
 
-    def left_s(self) -> float:
-        """Wall seconds in which nothing may be sent, as kept; 0 when there is no ban."""
+    def left(self) -> tuple[float, str]:
+        """Wall seconds in which nothing may be sent, 0 without a ban; the exchange's words."""
         if self._path is None:
-            return 0.0
+            return 0.0, ""
         try:
-            ban = msgspec.json.decode(self._path.read_bytes(), type=_Ban)
-        except FileNotFoundError:
-            return 0.0
+            ban = self._read(self._path)
         except (OSError, msgspec.MsgspecError) as error:
             _log.warning(
                 "%s can't be read (%s); it may hold a ban of the exchange, so nothing is sent "
@@ -76,16 +80,16 @@ class BanFile:
                 error,
                 self._if_damaged_s,
             )
-            return self._if_damaged_s
+            return self._if_damaged_s, "its words are not known"
+        if ban is None:
+            return 0.0, ""
         left_s = (ban.until_ms - self._clock.wall_ms()) / 1000
         # More than the exchange ever bans for: one of the clocks was wrong.
-        return min(max(left_s, 0.0), _LONGEST_S)
+        return min(max(left_s, 0.0), _LONGEST_S), ban.why
 
-    def why(self) -> str:
-        """What the exchange said when it banned us; "" when that is not known."""
-        if self._path is None:
-            return ""
+    @staticmethod
+    def _read(path: Path) -> _Ban | None:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_Ban).why
-        except (OSError, msgspec.MsgspecError):
-            return ""
+            return msgspec.json.decode(path.read_bytes(), type=_Ban)
+        except FileNotFoundError:
+            return None

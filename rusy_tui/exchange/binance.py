@@ -5,6 +5,7 @@ What outcomes mean is in ``docs/order-outcomes.md``. Weights are the exchange's 
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from rusy_tui.domain.account import (
     AccountSettings,
@@ -35,10 +36,12 @@ from rusy_tui.domain.order import (
     Unresolved,
 )
 from rusy_tui.exchange import account_replies, fields, history, market_replies
+from rusy_tui.exchange.exchange_time import TimeUnknownError
 from rusy_tui.exchange.feeds import Feeds
 from rusy_tui.exchange.port import MarketSink, UserSink
 from rusy_tui.exchange.requests import Requests, UnknownOrderError, cause_of, fail
 from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Rest
+from rusy_tui.exchange.signing import Credentials
 from rusy_tui.exchange.weights import Budget, Cost, Priority
 from rusy_tui.exchange.wire import MalformedError
 
@@ -62,6 +65,9 @@ class BinanceExchange:
         recv_window_ms: how long after its timestamp a request stays valid, exchange time.
         request_timeout_s: how long an answer is waited for, wall time.
         seed: of the jitter between reconnects.
+        private_key: an RSA or Ed25519 key as PEM text, which signs instead of the secret.
+        private_key_password: of an encrypted one.
+        ban_file: where the end of a ban is kept for the next start, None for nowhere.
         sapi_url: where the key's own permissions are asked for, such as
             ``https://api.binance.com``; None where the venue does not tell them.
         silence_s: wall seconds after which a market route that says nothing is connected
@@ -81,12 +87,21 @@ class BinanceExchange:
         request_timeout_s: float = 10.0,
         seed: int = 0,
         *,
+        private_key: str | None = None,
+        private_key_password: str | None = None,
+        ban_file: Path | None = None,
         sapi_url: str | None = None,
         silence_s: float = 90.0,
         ping_interval_s: float | None = 20.0,
     ) -> None:
         self._rest = Rest(
-            rest_url, api_key, api_secret, clock, recv_window_ms, request_timeout_s, sapi_url
+            rest_url,
+            Credentials(api_key, api_secret, private_key, private_key_password),
+            clock,
+            recv_window_ms,
+            request_timeout_s,
+            sapi_url,
+            ban_file,
         )
         self._requests = Requests(self._rest)
         self._feeds = Feeds(
@@ -106,12 +121,11 @@ class BinanceExchange:
     async def connect(self) -> None:
         try:
             await self._rest.open()
-        except NoAnswer as error:
+        except TimeUnknownError as error:
             await self._rest.close()
-            raise UnreachableError(f"the exchange does not answer: {error}") from error
-        except AnsweredError as error:
-            await self._rest.close()
-            fail("time", error)
+            if isinstance(error.__cause__, AnsweredError):
+                fail("time", error.__cause__)
+            raise UnreachableError(str(error)) from error
 
     async def close(self) -> None:
         await self._feeds.close()
@@ -160,7 +174,7 @@ class BinanceExchange:
         }
 
         # What the exchange's clock certainly shows by now: the reply will not be older.
-        sure_ms = self._rest.exchange_ms() - self._rest.time_error_ms
+        sure_ms = self._rest.exchange_ms() - self._rest.time.error_ms
 
         def parse(body: bytes) -> list[Candle]:
             return market_replies.candles(body, symbol, interval, sure_ms)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from rusy_tui.domain.account import Income
 from rusy_tui.domain.order import Fill
 from rusy_tui.exchange import account_replies
+from rusy_tui.exchange.client import Params
 from rusy_tui.exchange.requests import Requests
-from rusy_tui.exchange.rest import Params
 from rusy_tui.exchange.weights import Cost, Priority
 
 _PAGE = 1000

@@ -4,6 +4,7 @@ The policy is ``docs/order-outcomes.md``. Numbers and texts of the exchange's er
 here and nowhere else; callers match on :class:`~rusy_tui.domain.order.Cause`.
 """
 
+import re
 from collections.abc import Mapping
 
 from rusy_tui.domain.order import Cause, Rejected, Unresolved
@@ -21,6 +22,9 @@ _SERVER_ERRORS = 500
 # and UNKNOWN in the exchange's own table, and the two that say of a batch or of "all" only
 # that something failed, not what of it.
 _UNPROVEN = frozenset({-1000, -1001, -1006, -1007, -2012, -4083})
+
+
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 
 
 def _table(rows: Mapping[Cause, tuple[int, ...]]) -> dict[int, Cause]:
@@ -106,6 +110,12 @@ def classify(http_status: int, code: int, message: str) -> Rejected | Unresolved
 def is_unknown_listen_key(code: int) -> bool:
     """Whether the user stream's key is gone on the exchange's side."""
     return _CAUSES.get(code) is Cause.LISTEN_KEY
+
+
+def banned_until_ms(message: str) -> int | None:
+    """Exchange time until which a limit's text says that the address is banned; None: not."""
+    found = _BANNED_UNTIL.search(message)
+    return int(found[1]) if found else None
 
 
 def _says_failed(message: str) -> bool:

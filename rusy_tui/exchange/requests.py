@@ -10,8 +10,9 @@ from rusy_tui.domain.account import KeyPermissions
 from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal
 from rusy_tui.domain.order import Cause, Rejected, Unresolved
 from rusy_tui.exchange import account_replies
+from rusy_tui.exchange.client import Params
 from rusy_tui.exchange.outcomes import classify
-from rusy_tui.exchange.rest import AnsweredError, Host, NoAnswer, Params, Rest
+from rusy_tui.exchange.rest import AnsweredError, Host, NoAnswer, Rest
 from rusy_tui.exchange.weights import Cost
 from rusy_tui.exchange.wire import MalformedError
 

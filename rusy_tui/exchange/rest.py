@@ -1,51 +1,43 @@
-"""Requests to the exchange: stamped, signed, counted, timed; the one place of python-binance.
+"""Requests to the exchange: counted, timed, judged; none while the exchange says stop."""
 
-What of python-binance's ways is replaced, and why:
-
-* its ``create()`` asks the spot interface first: never called;
-* it stamps with the machine's time and forces a recvWindow of 10 s: stamped here, by our Clock;
-* it signs unencoded text while aiohttp encodes the body: here the text that is signed is the
-  text that is sent, so that no character can break a signature;
-* it keeps the last response on the client, shared by concurrent calls: headers are read where
-  the response is handled.
-"""
-
+import asyncio
 import enum
 import logging
+import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
+from pathlib import Path
 
 import aiohttp
-from binance import AsyncClient
 
 from rusy_tui.domain.account import ExchangeStatus
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.order import Cause, Rejected
 from rusy_tui.exchange import answers
-from rusy_tui.exchange.outcomes import BANNED, FORBIDDEN, TOO_MANY_REQUESTS, classify
+from rusy_tui.exchange.bans import BanFile
+from rusy_tui.exchange.client import Answer, Client, Params
+from rusy_tui.exchange.exchange_time import ExchangeTime, TimeUnknownError
+from rusy_tui.exchange.outcomes import (
+    BANNED,
+    FORBIDDEN,
+    TOO_MANY_REQUESTS,
+    banned_until_ms,
+    classify,
+)
+from rusy_tui.exchange.signing import Credentials
 from rusy_tui.exchange.weights import Budget, Cost, Counted, Priority
 from rusy_tui.exchange.wire import MalformedError
 
 _log = logging.getLogger(__name__)
 
-# Shorter than any server's own limit, so that we are the side that drops an idle connection:
-# a POST on one that the server has just dropped would be unresolved for nothing.
-_KEEP_ALIVE_S = 15.0
-_TIME_SAMPLES = 3
-_TIME_AGES_S = 30 * 60.0
 # How long nothing is sent where the exchange says stop and names no time.
 _PAUSES_S = {BANNED: 120.0, TOO_MANY_REQUESTS: 60.0, FORBIDDEN: 60.0}
 _OTHER_PAUSE_S = 10.0
-_HEADERS = {
-    "X-MBX-USED-WEIGHT-1M": (Counted.WEIGHT, 60),
-    "X-MBX-ORDER-COUNT-10S": (Counted.ORDERS, 10),
-    "X-MBX-ORDER-COUNT-1M": (Counted.ORDERS, 60),
-}
-
-Params = Mapping[str, str]
+_COUNT_HEADER = re.compile(r"X-MBX-(USED-WEIGHT|ORDER-COUNT)-(\d+)([SMHD])", re.IGNORECASE)
+_COUNTED = {"USED-WEIGHT": Counted.WEIGHT, "ORDER-COUNT": Counted.ORDERS}
+_UNITS_S = {"S": 1, "M": 60, "H": 3600, "D": 86400}
+# An exit may be waiting for the exchange's time.
+_TIME_COST = Cost(weight=1, priority=Priority.EXIT)
 
 
 class Host(enum.Enum):
@@ -92,106 +84,79 @@ class NoAnswer(Exception):
         self.sent = sent
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-
-
-class _Client(AsyncClient):  # type: ignore[misc]  # python-binance has no types
-    """python-binance's client with our stamps, signatures and reading of answers."""
-
-    def __init__(self, rest_url: str, api_key: str, api_secret: str, rest: "Rest") -> None:
-        self._rest = rest
-        # testnet and demo would override FUTURES_URL.
-        super().__init__(api_key, api_secret, testnet=False, demo=False)
-        self.FUTURES_URL = f"{rest_url.rstrip('/')}/fapi"
-
-    def _get_headers(self) -> dict[str, str]:
-        headers = {"Accept": "application/json"}
-        if self.API_KEY:
-            headers["X-MBX-APIKEY"] = self.API_KEY
-        return headers
-
-    def _init_session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            headers=self._get_headers(),
-            connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # Time-outs are the Clock's.
-            timeout=aiohttp.ClientTimeout(total=None),
-        )
-
-    def _get_request_kwargs(
-        self,
-        method: str,
-        signed: bool,
-        force_params: bool = False,
-        data: Params | None = None,
-    ) -> dict[str, Any]:
-        params = dict(data or {})
-        if signed:
-            params["timestamp"] = str(self._rest.exchange_ms())
-        text = urlencode(params)
-        if signed:
-            text = f"{text}&signature={self._hmac_signature(text)}"
-        sent: dict[str, Any] = {"allow_redirects": False}
-        if text:
-            sent["params" if method == "get" else "data"] = text
-        return sent
-
-    async def _handle_response(self, response: aiohttp.ClientResponse) -> _Answer:
-        return _Answer(response.status, await response.read(), response.headers)
-
-
 class Rest:
-    """Sends requests; knows the exchange's time. :meth:`open` it inside the running loop."""
+    """Sends requests; knows the exchange's time. :meth:`open` it inside the running loop.
+
+    Args:
+        rest_url: base address of the futures interface.
+        credentials: what signs.
+        clock: market time for stamps, wall time for time-outs.
+        recv_window_ms: how long after its timestamp a request stays valid, exchange time.
+        request_timeout_s: how long an answer is waited for, wall time.
+        sapi_url: base address of the interface that tells what a key may do, None for none.
+        ban_file: where the end of a ban is kept for the next start, None for nowhere.
+    """
 
     def __init__(
         self,
         rest_url: str,
-        api_key: str,
-        api_secret: str,
+        credentials: Credentials,
         clock: Clock,
         recv_window_ms: int,
         request_timeout_s: float,
         sapi_url: str | None = None,
+        ban_file: Path | None = None,
     ) -> None:
         self.budget = Budget(clock)
         # Another host, with limits of its own.
         self._sapi_budget = Budget(clock)
         self.sapi_url = sapi_url
-        self._address = (rest_url, api_key, api_secret)
+        self.time = ExchangeTime(clock, self._ask_time)
+        self._bans = BanFile(ban_file, clock, _PAUSES_S[BANNED])
+        self._rest_url = rest_url
+        self._credentials = credentials
         self._clock = clock
         self._recv_window_ms = recv_window_ms
         self._request_timeout_s = request_timeout_s
-        self._client: _Client | None = None
-        self._offset_ms = 0
-        self._measured_at_s = float("-inf")
-        self.time_error_ms = 0
+        self._client: Client | None = None
+        self._keeping_time: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Open the session and measure the exchange's time.
+        """Open the session and measure the exchange's time; a ban is waited for first.
 
         Raises:
-            AnsweredError, NoAnswer: as :meth:`send`.
+            ConfigurationError: the private key can't be used.
+            TimeUnknownError: the exchange did not tell its time.
         """
         if self._client is None:
-            self._client = _Client(*self._address, self)
-            if self.sapi_url is not None:
-                self._client.MARGIN_API_URL = f"{self.sapi_url.rstrip('/')}/sapi"
-        await self._measure_time(_TIME_SAMPLES)
+            self._client = Client(
+                self._rest_url, self.sapi_url, self._credentials, self.time.now_ms
+            )
+        left_s, why = self._bans.left()
+        if left_s > 0:
+            _log.warning(
+                "the exchange let nothing in when Rusy last asked (%s): waiting %.0f s more",
+                why,
+                left_s,
+            )
+            self.budget.stop(left_s)
+        await self.time.measure()
+        if self._keeping_time is None:
+            self._keeping_time = asyncio.create_task(self.time.keep(), name="exchange time")
 
     async def close(self) -> None:
         """Close the session."""
+        keeping, self._keeping_time = self._keeping_time, None
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
         client, self._client = self._client, None
         if client is not None:
             await client.session.close()
 
     def exchange_ms(self) -> int:
         """Exchange time now: market time and the measured offset, ms."""
-        return self._clock.market_ms() + self._offset_ms
+        return self.time.now_ms()
 
     def status(self) -> ExchangeStatus:
         """How the connection stands."""
@@ -202,9 +167,9 @@ class Rest:
             weight_limit=weight.most,
             waiting=self.budget.waiting,
             closed_for_s=self.budget.closed_for_s,
-            offset_ms=self._offset_ms,
-            offset_error_ms=self.time_error_ms,
-            offset_age_s=self._clock.monotonic_s() - self._measured_at_s,
+            offset_ms=self.time.offset_ms,
+            offset_error_ms=self.time.error_ms,
+            offset_age_s=self.time.age_s,
         )
 
     async def send(
@@ -245,14 +210,6 @@ class Rest:
             timeout_s = min(timeout_s, recv_window_ms / 1000)
         if signed:
             params = {**params, "recvWindow": str(recv_window_ms or self._recv_window_ms)}
-            if (
-                method == "get"
-                and self._clock.monotonic_s() - self._measured_at_s > _TIME_AGES_S
-            ):
-                # Lazily, and before a read: no order ever waits for it. Without an answer the
-                # former offset is as good as it was.
-                with suppress(AnsweredError, NoAnswer):
-                    await self._measure_time(1)
         try:
             return await self._send_once(
                 method, path, params, cost, signed, version, timeout_s, host
@@ -262,8 +219,8 @@ class Rest:
                 raise
             _log.warning("timestamp refused, measuring the exchange's time again: %s", error)
             try:
-                await self._measure_time(1)
-            except (AnsweredError, NoAnswer):
+                await self.time.measure(1)
+            except TimeUnknownError:
                 # What is proven of the request itself is the refusal of its timestamp.
                 raise error from None
         return await self._send_once(
@@ -293,7 +250,7 @@ class Rest:
         used: dict[tuple[Counted, int], int] = {}
         sent_ms = self._clock.market_ms()
         try:
-            answer: _Answer = await self._clock.within(
+            answer: Answer = await self._clock.within(
                 timeout_s,
                 ask(method, path, signed, version=version, data=dict(params)),
             )
@@ -315,53 +272,31 @@ class Rest:
             raise self._failure(answer, budget)
         return Reply(answer.body, sent_ms, self._clock.market_ms())
 
-    def _failure(self, answer: _Answer, budget: Budget) -> AnsweredError:
+    def _failure(self, answer: Answer, budget: Budget) -> AnsweredError:
         """The error that an answer holds. After a limit was hit, everybody waits."""
         code, text = answers.error_body(answer.body)
         retry_after_s = answers.retry_after_s(answer.headers.get("Retry-After"))
         error = AnsweredError(answer.status, code, text, retry_after_s)
         if _is_cause(error, Cause.LIMITS):
-            pause_s = retry_after_s
-            if pause_s is None:
+            pause_s = retry_after_s or 0.0
+            if (until_ms := banned_until_ms(text)) is not None:
+                pause_s = max(pause_s, (until_ms - self.exchange_ms()) / 1000)
+            if pause_s <= 0:
                 pause_s = _PAUSES_S.get(answer.status, _OTHER_PAUSE_S)
             _log.warning("limit hit, sending nothing for %s s: %s", pause_s, error)
             budget.stop(pause_s)
+            if budget is self.budget:
+                self._bans.keep(pause_s, str(error))
         return error
-
-    async def _measure_time(self, samples: int) -> None:
-        """Narrow down the exchange's offset from our clock by round trips.
-
-        Each one proves that the offset lies between two bounds. Where none contradicts our own
-        clock it is taken for right: a paced market, shared by both ends, runs so fast that half
-        a round trip of error would put a timestamp in the exchange's future.
-        """
-        # First, so that requests that go on meanwhile don't measure as well.
-        self._measured_at_s = self._clock.monotonic_s()
-        try:
-            bounds = [await self._ask_time() for _ in range(samples)]
-        except (AnsweredError, NoAnswer):
-            self._measured_at_s = float("-inf")
-            raise
-        least_ms, most_ms = max(low for low, _ in bounds), min(high for _, high in bounds)
-        # One of the clocks was set between two samples: the last one knows best.
-        if least_ms > most_ms:
-            least_ms, most_ms = bounds[-1]
-        self._offset_ms = 0 if least_ms <= 0 <= most_ms else (least_ms + most_ms) // 2
-        self.time_error_ms = max(most_ms - self._offset_ms, self._offset_ms - least_ms)
-        _log.info(
-            "exchange time is %+d ms off, known to %d ms", self._offset_ms, self.time_error_ms
-        )
 
     async def _ask_time(self) -> tuple[int, int]:
         """The least and the greatest offset (ms) that an answer leaves possible."""
-        # An exit may be waiting for this.
-        cost = Cost(weight=1, priority=Priority.EXIT)
         timeout_s = self._request_timeout_s
-        reply = await self._send_once("get", "time", {}, cost, False, 1, timeout_s)
         try:
+            reply = await self._send_once("get", "time", {}, _TIME_COST, False, 1, timeout_s)
             server_ms = answers.server_time_ms(reply.body)
-        except MalformedError as error:
-            raise NoAnswer(f"the exchange's time can't be read: {error}", sent=True) from error
+        except (AnsweredError, NoAnswer, MalformedError) as error:
+            raise TimeUnknownError(f"the exchange does not tell its time: {error}") from error
         return server_ms - reply.received_ms, server_ms - reply.sent_ms
 
 
@@ -371,8 +306,10 @@ def _is_cause(error: AnsweredError, cause: Cause) -> bool:
 
 
 def _counts(headers: Mapping[str, str]) -> dict[tuple[Counted, int], int]:
+    """What is used of each limit, by what it counts and its window in s."""
     return {
-        key: count
-        for name, key in _HEADERS.items()
-        if (count := answers.count(headers.get(name))) is not None
+        (_COUNTED[found[1].upper()], int(found[2]) * _UNITS_S[found[3].upper()]): count
+        for name, text in headers.items()
+        if (found := _COUNT_HEADER.fullmatch(name))
+        and (count := answers.count(text)) is not None
     }

@@ -167,19 +167,21 @@ def test_a_read_is_tried_again_when_the_limit_has_passed() -> None:
     in_lockstep(scenario)
 
 
-def test_the_exchanges_time_is_measured_again_before_a_late_read() -> None:
+def test_the_exchanges_time_is_measured_again_and_again() -> None:
     async def scenario(
         scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
     ) -> None:
         await exchange.connect()
-        scripted.script("GET v1/openOrders", Answer([]))
-        await exchange.open_orders(OrderBook.PLAIN, "BTCUSDT")
         assert len(scripted.requests("GET v1/time")) == 3
         scripted.time_offset_ms = 500
-        await clock.sleep(1801)
-        await exchange.open_orders(OrderBook.PLAIN, "BTCUSDT")
-        assert len(scripted.requests("GET v1/time")) == 4
+        await clock.sleep(590)
+        assert exchange.exchange_ms() == clock.market_ms()
+        await clock.sleep(20)
+        assert len(scripted.requests("GET v1/time")) == 6
         assert exchange.exchange_ms() - clock.market_ms() == 500
+        status = exchange.status()
+        assert (status.offset_ms, status.offset_error_ms) == (500, 20)
+        assert status.offset_age_s < 15
 
     in_lockstep(scenario)
 
