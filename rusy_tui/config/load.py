@@ -47,7 +47,7 @@ def demo_settings(
     return dataclasses.replace(
         settings,
         exchange=dataclasses.replace(
-            settings.exchange, venue=Venue.DEMO, rest_url=None, ws_url=None
+            settings.exchange, venue=Venue.DEMO, rest_url=None, ws_url=None, sapi_url=None
         ),
         database=dataclasses.replace(settings.database, url=None),
         data=dataclasses.replace(

@@ -89,6 +89,7 @@ def _addresses(settings: Settings, document: Document, mistake: Maker) -> Iterat
     exchange, database = settings.exchange, settings.database
     for path, address, schemes in (
         (("exchange", "rest_url"), exchange.rest_url, ("https", "http")),
+        (("exchange", "sapi_url"), exchange.sapi_url, ("https", "http")),
         (("exchange", "ws_url"), exchange.ws_url, ("wss", "ws")),
         (("database", "url"), database.url, ("postgresql", "postgres")),
     ):

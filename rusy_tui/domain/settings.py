@@ -130,6 +130,11 @@ class ExchangeSettings:
     ws_url: Text | None = None
     """Base address of the streams; unset: the venue's own."""
 
+    sapi_url: Text | None = None
+    """Base address of the interface that tells what the API key may do
+    (`https://api.binance.com`); unset: the venue's own. The test network has none, so there it
+    is not known whether the key may withdraw."""
+
     recv_window_ms: Annotated[int, Ge(100), Le(60_000)] = 5000
     """How long after its timestamp a signed request stays valid, milliseconds of exchange
     time. Protective stops always use 1000."""

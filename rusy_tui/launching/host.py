@@ -158,7 +158,7 @@ class EngineHost:
         venue = self._settings.exchange.venue
         if venue.simulated:
             return places.account_of_folder(venue.value, self._job.folder)
-        return places.account_of_key(venue.value, self._job.secrets()[0])
+        return places.account_of_key(venue.value, self._job.api_key())
 
     def _socket_path(self, account: str) -> Path:
         if named := self._settings.link.socket:

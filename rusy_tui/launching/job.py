@@ -13,6 +13,7 @@ from rusy_tui.domain.errors import ConfigurationError, UsageError
 from rusy_tui.launching import places
 
 if TYPE_CHECKING:
+    from rusy_tui.config import Secrets
     from rusy_tui.domain.settings import Settings
 
 _RECORDING = re.compile(r"(?P<symbol>[A-Za-z0-9]+)-(?P<interval>\d+[mh])(?:-.*)?$")
@@ -91,8 +92,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             _known_symbols(settings.demo.symbols)
         return self._with_mode(settings)
 
-    def secrets(self) -> tuple[str, str]:
-        """The API key and its secret, from the environment or ``.env``.
+    def secrets(self) -> "Secrets":
+        """The API key and what signs with it, from the environment or ``.env``.
 
         Raises:
             ConfigurationError: they are not set.
@@ -101,12 +102,22 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
         folder = Path(self.config or "configuration.yaml").parent
         found = config.load_secrets(os.environ, folder)
-        if found.api_key is None or found.api_secret is None:
+        if not found.complete:
             raise ConfigurationError(
-                "no API key: set RUSY_API_KEY and RUSY_API_SECRET in the environment, or in "
-                f"{folder.absolute() / '.env'} (mode 600)"
+                "no API key: set RUSY_API_KEY and RUSY_API_SECRET (or RUSY_API_PRIVATE_KEY) in "
+                f"the environment, or in {folder.absolute() / '.env'} (mode 600)"
             )
-        return found.api_key.get_secret_value(), found.api_secret.get_secret_value()
+        return found
+
+    def api_key(self) -> str:
+        """The API key, which names the account.
+
+        Raises:
+            ConfigurationError: as :meth:`secrets`.
+        """
+        key = self.secrets().api_key
+        assert key is not None, "secrets() has just said that it is there"
+        return key.get_secret_value()
 
     def _symbols(self) -> tuple[str, ...]:
         symbols = tuple(symbol.upper() for symbol in self.symbols)

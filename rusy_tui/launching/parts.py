@@ -4,17 +4,20 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rusy_tui.clock import PacedClock, SystemClock
 from rusy_tui.domain.clock import Clock, PaceControl
 from rusy_tui.domain.errors import ConfigurationError
 from rusy_tui.domain.settings import Settings, Venue
-from rusy_tui.launching import simulated
+from rusy_tui.launching import places, simulated
 from rusy_tui.launching.job import Job
 from rusy_tui.link.hub import Publisher
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from rusy_tui.config import Secrets
     from rusy_tui.engine import Parts
     from rusy_tui.ensemble.runtime import Ensemble
     from rusy_tui.exchange.port import ExchangePort
@@ -25,9 +28,21 @@ Progress = Callable[[str], None]
 
 # One call at a time would let the chart's reading wait for the journal's writing.
 _DATABASE_CALLS = 4
+
+
+class _Urls(NamedTuple):
+    """Base addresses; ``sapi_url`` None where nobody tells what a key may do."""
+
+    rest_url: str
+    ws_url: str
+    sapi_url: str | None = None
+
+
 _ADDRESSES = {
-    Venue.LIVE: ("https://fapi.binance.com", "wss://fstream.binance.com"),
-    Venue.TESTNET: ("https://demo-fapi.binance.com", "wss://fstream.binancefuture.com"),
+    Venue.LIVE: _Urls(
+        "https://fapi.binance.com", "wss://fstream.binance.com", "https://api.binance.com"
+    ),
+    Venue.TESTNET: _Urls("https://demo-fapi.binance.com", "wss://fstream.binancefuture.com"),
 }
 
 
@@ -102,13 +117,17 @@ async def _market(job: Job, settings: Settings, stack: contextlib.AsyncExitStack
 async def _simulated_market(
     job: Job, settings: Settings, stack: contextlib.AsyncExitStack
 ) -> Market:
+    from pydantic import SecretStr
+
+    from rusy_tui.config import Secrets
+
     found = await simulated.running(job, settings)
     place, clock = found.place, PacedClock(found.pace)
     control = simulated.SimulatorPace(place, clock)
     stack.push_async_callback(control.close)
-    exchange = await _exchange(
-        settings, (place.rest_url, place.ws_url), (place.api_key, place.api_secret), clock
-    )
+    urls = _Urls(place.rest_url, place.ws_url, place.rest_url)
+    secrets = Secrets(api_key=SecretStr(place.api_key), api_secret=SecretStr(place.api_secret))
+    exchange = await _exchange(settings, urls, secrets, clock)
     return Market(exchange, clock, control, settings.demo.speed)
 
 
@@ -119,9 +138,10 @@ async def real_market(job: Job, settings: Settings) -> Market:
         ConfigurationError: the venue has no addresses, or there are no keys.
     """
     venue = settings.exchange.venue
-    rest_url, ws_url = _ADDRESSES.get(venue, ("", ""))
-    rest_url = settings.exchange.rest_url or rest_url
-    ws_url = settings.exchange.ws_url or ws_url
+    given, known = settings.exchange, _ADDRESSES.get(venue, _Urls("", ""))
+    rest_url, ws_url = given.rest_url or known.rest_url, given.ws_url or known.ws_url
+    # An exchange that simulates an account tells it beside everything else.
+    sapi_url = given.sapi_url or (rest_url if venue.simulated else known.sapi_url)
     if not (rest_url and ws_url):
         raise ConfigurationError(
             f"exchange.venue: {venue} has no addresses of its own yet: set exchange.rest_url "
@@ -129,27 +149,38 @@ async def real_market(job: Job, settings: Settings) -> Market:
             "testnet or live"
         )
     clock = SystemClock()
-    exchange = await _exchange(settings, (rest_url, ws_url), job.secrets(), clock)
+    urls = _Urls(rest_url, ws_url, sapi_url)
+    exchange = await _exchange(settings, urls, job.secrets(), clock)
     return Market(exchange, clock)
 
 
 async def _exchange(
-    settings: Settings, urls: tuple[str, str], keys: tuple[str, str], clock: Clock
+    settings: Settings, urls: _Urls, secrets: "Secrets", clock: Clock
 ) -> "ExchangePort":
     def make() -> "ExchangePort":
         from rusy_tui.exchange.binance import BinanceExchange
 
         return BinanceExchange(
-            *urls,
-            *keys,
+            urls.rest_url,
+            urls.ws_url,
+            _revealed(secrets.api_key) or "",
+            _revealed(secrets.api_secret) or "",
             clock,
             recv_window_ms=settings.exchange.recv_window_ms,
             request_timeout_s=settings.exchange.request_timeout_s,
             seed=random.SystemRandom().getrandbits(32),
+            private_key=_revealed(secrets.private_key),
+            private_key_password=_revealed(secrets.private_key_password),
+            ban_file=places.ban_file(urls.rest_url),
+            sapi_url=urls.sapi_url,
         )
 
     # Its library takes half a second to import.
     return await asyncio.to_thread(make)
+
+
+def _revealed(secret: "SecretStr | None") -> str | None:
+    return secret.get_secret_value() if secret is not None else None
 
 
 async def _database(

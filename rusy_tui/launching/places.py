@@ -46,6 +46,11 @@ def account_of_key(venue: str, api_key: str) -> str:
     return f"{venue}-{_short_hash(api_key)}"
 
 
+def ban_file(rest_url: str) -> Path:
+    """Where the end of a ban by one address of an exchange is kept."""
+    return run_folder() / f"ban-{_short_hash(rest_url)}.json"
+
+
 def socket_path(account: str) -> Path:
     """Where an account's engine listens, unless the configuration names another path."""
     beside_lock = run_folder() / f"{account}.sock"
