@@ -171,6 +171,10 @@ class SimulatorServer:
         """Make the connections that a fault reaches half-open; which."""
         return self._sockets.silence(fault)
 
+    def cut_silent(self) -> None:
+        """Cut the connections that are half-open."""
+        self._sockets.cut_silent()
+
     def end_key(self, account: Account, *, told: bool) -> bool:
         """End an account's listen key before its time; False where it has none."""
         ended = self._keys.end(account)

@@ -94,6 +94,12 @@ class Sockets:
             connection.silence()
         return [f"{connection.route} connection" for connection, _ in reached]
 
+    def cut_silent(self) -> None:
+        """Cut what is half-open: no connection that went silent speaks again."""
+        for connection, request in self._open.values():
+            if connection.silent:
+                _abort(request)
+
     def _reached(self, fault: Fault) -> list[tuple[Connection, web.Request]]:
         return [
             (connection, request)

@@ -201,7 +201,9 @@ def test_half_open_connections_accept_and_are_silent() -> None:
                 await during.ask("LIST_SUBSCRIPTIONS", [])
                 await served.clock.sleep(90)
                 assert during.heard == []
+                assert during.close_code() == 1006
             assert len(before.heard) == heard
+            assert before.close_code() == 1006
             async with served.ear(CANDLES) as after:
                 await served.clock.sleep(60)
                 assert after.heard

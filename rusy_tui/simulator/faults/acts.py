@@ -45,6 +45,9 @@ class Wires(Protocol):
     def silence(self, fault: Fault) -> list[str]:
         """Make connections half-open."""
 
+    def cut_silent(self) -> None:
+        """Cut those that are half-open."""
+
     def end_key(self, account: Account, *, told: bool) -> bool:
         """End an account's listen key; False where it has none."""
 
@@ -130,7 +133,7 @@ class Acts:
                 return None
             case Kind.STREAM_HALF_OPEN:
                 self._note_each(held, self._wires.silence(fault))
-                return None
+                return self._wires.cut_silent
             case Kind.LISTEN_KEY_EXPIRED | Kind.LISTEN_KEY_LOST:
                 told = fault.kind is Kind.LISTEN_KEY_EXPIRED
                 for account in self._accounts(fault):

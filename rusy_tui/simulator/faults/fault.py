@@ -53,7 +53,7 @@ class Kind(enum.StrEnum):
     STREAM_CUT = "stream_cut"
     """Open connections are cut without a farewell."""
     STREAM_HALF_OPEN = "stream_half_open"
-    """Connections, open ones and new ones, accept and are silent for good."""
+    """Connections, open ones and new ones, accept and are silent; at its end they are cut."""
     STREAM_SLOW = "stream_slow"
     """``delay_s`` between any two messages of a connection."""
     CONNECTION_REFUSED = "connection_refused"
