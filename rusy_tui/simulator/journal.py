@@ -12,17 +12,52 @@ import msgspec
 
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
+from rusy_tui.domain.instrument import Instrument
 from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.brackets import Brackets
 from rusy_tui.simulator.core import SimulatedExchange
-from rusy_tui.simulator.happenings import AccountHappening, MarketHappening
+from rusy_tui.simulator.happenings import AccountHappening, ContractMoved, MarketHappening
+from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.markets import Market
 from rusy_tui.simulator.orders import AlgoOrder, Amendment, Order
 from rusy_tui.simulator.state import Books, Countdown, Counters, Trouble
 
-VERSION = 1
+VERSION = 2
 _AT_MOST_EVERY_S = 0.2
 _AT_LEAST_EVERY_S = 1.0
 """Market time is saved this often even when nothing else changes, wall time."""
+
+
+class SavedMarket(msgspec.Struct, frozen=True, kw_only=True):
+    """What of one symbol's market its feed does not tell.
+
+    ``instrument``, ``status`` and ``brackets``: where the contract was changed, else None.
+    """
+
+    mark: Decimal
+    trade_id: int
+    update_id: int
+    instrument: Instrument | None
+    status: str | None
+    brackets: Brackets | None
+    funding_intervals: list[tuple[int, int]]
+    moves: list[tuple[int, Decimal]]
+
+    def put_back(self, market: SymbolMarket, time_ms: int) -> None:
+        """Give a market what it had."""
+        if self.instrument is not None and self.status is not None:
+            market.change(self.instrument, self.status)
+            market.changed = True
+        if self.brackets is not None:
+            market.brackets = self.brackets
+        if not market.mirrored:
+            # A mirror has read newer ones of its source.
+            market.funding_intervals = list(self.funding_intervals)
+            market.moves = list(self.moves)
+            market.set_mark(self.mark, time_ms)
+        market.last_trade_id = max(market.last_trade_id, self.trade_id)
+        if not market.book.liquidity.recorded:
+            market.update_id = max(market.update_id, self.update_id)
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +70,10 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     orders: list[Order]
     algos: list[AlgoOrder]
     counters: Counters
-    amendments: list[Amendment] = []
-    countdowns: list[Countdown] = []
-    trouble: Trouble = msgspec.field(default_factory=Trouble)
-    marks: dict[str, Decimal]
-    trade_ids: dict[str, int]
+    amendments: list[Amendment]
+    countdowns: list[Countdown]
+    trouble: Trouble
+    markets: dict[str, SavedMarket]
 
     def books(self) -> Books:
         """The exchange's books as they were."""
@@ -57,11 +91,10 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
         return books
 
     def put_back(self, exchange: SimulatedExchange) -> None:
-        """Give an exchange's markets the numbers they had."""
-        for symbol, market in exchange.markets.items():
-            if symbol in self.marks:
-                market.set_mark(self.marks[symbol], self.market_ms)
-                market.last_trade_id = max(market.last_trade_id, self.trade_ids[symbol])
+        """Give an exchange's markets what they had."""
+        for symbol, market in self.markets.items():
+            if symbol in exchange.markets:
+                market.put_back(exchange.markets[symbol], self.market_ms)
 
 
 def saved(exchange: SimulatedExchange, market: Market) -> Saved:
@@ -79,8 +112,21 @@ def saved(exchange: SimulatedExchange, market: Market) -> Saved:
         amendments=books.amendments,
         countdowns=books.countdowns,
         trouble=books.trouble,
-        marks=exchange.marks(),
-        trade_ids={symbol: each.last_trade_id for symbol, each in exchange.markets.items()},
+        markets={symbol: _market(each) for symbol, each in exchange.markets.items()},
+    )
+
+
+def _market(market: SymbolMarket) -> SavedMarket:
+    changed = market.changed and not market.mirrored
+    return SavedMarket(
+        mark=market.mark,
+        trade_id=market.last_trade_id,
+        update_id=market.update_id,
+        instrument=market.instrument if changed else None,
+        status=market.status if changed else None,
+        brackets=market.brackets if changed else None,
+        funding_intervals=market.funding_intervals,
+        moves=market.moves,
     )
 
 
@@ -136,7 +182,9 @@ class Keeper:
         exchange.listen(self)
 
     def market_moved(self, happening: MarketHappening) -> None:
-        """The market can be made again from its seed or file: nothing to keep."""
+        """The market can be made again from its seed or file, but for a changed contract."""
+        if isinstance(happening, ContractMoved):
+            self._changed = True
 
     def account_moved(self, account: Account, happening: AccountHappening) -> None:
         """Something to keep."""

@@ -53,13 +53,13 @@ class ReplayMarket(msgspec.Struct, frozen=True, kw_only=True, tag="replay"):
             return self._raw_feed()
         from rusy_tui.simulator.feeds.replay import ReplayFeed
 
-        from_ms = self.from_ms if resume_ms is None else Interval.H1.floor(resume_ms)
         return ReplayFeed(
             Path(self.file),
             symbol=self.symbol,
             interval=self.interval,
-            from_ms=from_ms,
+            from_ms=self.from_ms,
             until_ms=self.until_ms,
+            resume_ms=resume_ms,
             funding_path=Path(self.funding) if self.funding else None,
         )
 
@@ -81,4 +81,13 @@ class ReplayMarket(msgspec.Struct, frozen=True, kw_only=True, tag="replay"):
         )
 
 
-Market = SyntheticMarket | ReplayMarket
+class MirrorMarket(msgspec.Struct, frozen=True, kw_only=True, tag="mirror"):
+    """Another exchange's live market; the addresses None for its public ones."""
+
+    seed: int
+    symbols: tuple[str, ...]
+    rest_url: str | None = None
+    ws_url: str | None = None
+
+
+Market = SyntheticMarket | ReplayMarket | MirrorMarket

@@ -30,10 +30,16 @@ class PacedMarketClock(Clock, Protocol):
 
 
 class PaceOwner:
-    """Changes the pace and says what it now is."""
+    """Changes the pace and says what it now is.
 
-    def __init__(self, clock: PacedMarketClock) -> None:
+    Args:
+        clock: is told.
+        fixed: the market runs by itself, and nobody may change its pace.
+    """
+
+    def __init__(self, clock: PacedMarketClock, *, fixed: bool = False) -> None:
         self._clock = clock
+        self._fixed = fixed
         self._coming = clock.pace
         self._former: list[tuple[float, float]] = []
         self._one_at_a_time = asyncio.Lock()
@@ -53,8 +59,10 @@ class PaceOwner:
         """Run the market at another speed (market seconds a wall second).
 
         Raises:
-            UsageError: when the speed is out of bounds.
+            UsageError: when the speed is out of bounds, or the pace is fixed.
         """
+        if self._fixed and speed != self._coming.speed:
+            raise UsageError(f"speed {speed:g}: a mirrored market runs as its source does")
         if not SLOWEST <= speed <= FASTEST:
             raise UsageError(f"a speed lies between {SLOWEST} and {FASTEST:g}, not {speed}")
         async with self._one_at_a_time:

@@ -12,8 +12,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,14 @@ import msgspec
 
 from rusy_tui.clock import PacedClock
 from rusy_tui.domain.clock import Pace
-from rusy_tui.domain.errors import RusyError, StorageError
+from rusy_tui.domain.errors import RusyError, StorageError, UsageError
 from rusy_tui.simulator import journal
+from rusy_tui.simulator.account import KeyRights
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
+from rusy_tui.simulator.faults.scenario import read_file
+from rusy_tui.simulator.feeds import Feed
+from rusy_tui.simulator.feeds.mirror import MirrorFeed, Mirroring, Source
+from rusy_tui.simulator.markets import Market, MirrorMarket
 from rusy_tui.simulator.options import Options, parse
 from rusy_tui.simulator.pace import STANDSTILL, PaceOwner
 from rusy_tui.simulator.runner import play
@@ -36,25 +41,55 @@ _LOCK_FILE = "simulator.lock"
 _LOOK_EVERY_S = 1.0
 
 
-async def run_simulator(options: Options) -> None:
+OpenSource = Callable[[MirrorMarket], AbstractAsyncContextManager[Source]]
+"""Connects to the exchange that a mirror is of; the block ended, it is closed."""
+
+
+async def run_simulator(options: Options, open_source: OpenSource | None = None) -> None:
     """Serve a market until told to stop, or nobody has asked for a while.
+
+    Args:
+        options: what is served.
+        open_source: needed to mirror another exchange.
 
     Raises:
         RusyError: when it can't be started; the text has the remedy.
     """
+    market = options.market
+    if open_source is None or not isinstance(market, MirrorMarket):
+        await _run(options, market, None)
+        return
+    async with open_source(market) as source:
+        await _run(options, market, source)
+
+
+async def _run(options: Options, market: Market, source: Source | None) -> None:
     journal_path = options.directory / JOURNAL_FILE if options.directory else None
-    former = journal.read(journal_path, options.market) if journal_path else None
+    former = journal.read(journal_path, market) if journal_path else None
     resume_ms = former.market_ms if former else None
-    feed = options.market.feed(resume_ms)
+    mirror: MirrorFeed | None = None
+    feed: Feed
+    if isinstance(market, MirrorMarket):
+        if source is None:
+            raise UsageError(
+                "--market mirror: start it with `rusy simulator`, which has a client"
+            )
+        feed = mirror = await MirrorFeed.open(source, market.symbols, market.seed)
+        # Where it is now is all there is of it.
+        resume_ms = None
+    else:
+        feed = market.feed(resume_ms)
     begin_ms = feed.start_ms if resume_ms is None else resume_ms
     # Time stands still until all is ready: no minutes are rushed through at the start.
     clock = PacedClock(Pace(begin_ms, time.monotonic(), STANDSTILL))
-    seed = options.market.seed
     accounts = former.books() if former else _new_accounts(options)
-    exchange = SimulatedExchange(feed, clock, accounts, seed, options.switches)
+    exchange = SimulatedExchange(feed, clock, accounts, market.seed, options.switches)
     if former:
         former.put_back(exchange)
-    pace = PaceOwner(clock)
+    pace = PaceOwner(clock, fixed=mirror is not None)
+    mirroring = None
+    if source is not None and mirror is not None:
+        mirroring = Mirroring(source, mirror, exchange, clock)
     token = secrets.token_urlsafe(32)
     server = SimulatorServer(
         exchange,
@@ -64,6 +99,8 @@ async def run_simulator(options: Options) -> None:
         names=random.SystemRandom(),
         pace=pace,
     )
+    if options.faults:
+        server.faults.add(*read_file(options.faults, clock.wall_ms()))
     stop = server.stop_asked
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,10 +108,12 @@ async def run_simulator(options: Options) -> None:
     await server.start(options.port)
     pace.start(options.speed)
     try:
-        work: list[Coroutine[Any, Any, None]] = [play(exchange, feed, clock, resume_ms)]
+        work: list[Coroutine[Any, Any, None]] = [
+            mirroring.run() if mirroring else play(exchange, feed, clock, resume_ms)
+        ]
         keeper = None
         if journal_path:
-            keeper = journal.Keeper(exchange, options.market, journal_path, clock)
+            keeper = journal.Keeper(exchange, market, journal_path, clock)
             keeper.write()
             work.append(keeper.keep())
         if not options.standalone:
@@ -90,13 +129,15 @@ async def run_simulator(options: Options) -> None:
 
 
 def _new_accounts(options: Options) -> list[AccountSpec]:
+    last = len(options.balances) - 1
     return [
         AccountSpec(
             api_key=secrets.token_hex(32),
             api_secret=secrets.token_hex(32),
-            balance=options.balance,
+            balance=balance,
+            rights=KeyRights(withdraws=options.withdrawal_key and number == last),
         )
-        for _ in range(options.accounts)
+        for number, balance in enumerate(options.balances)
     ]
 
 
@@ -189,12 +230,17 @@ def _alone(directory: Path | None) -> Generator[None]:
         yield
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a simulator as the command line says; the exit code."""
+def main(arguments: Sequence[str] | None = None, open_source: OpenSource | None = None) -> int:
+    """Run a simulator as the command line says; the exit code.
+
+    Args:
+        arguments: without the program's name; None for the process's own.
+        open_source: connects to an exchange that is to be mirrored; without it none can be.
+    """
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         with _alone(options.directory):
-            asyncio.run(run_simulator(options))
+            asyncio.run(run_simulator(options, open_source))
     except RusyError as error:
         sys.stderr.write(f"rusy: {error}\n")
         return error.exit_code

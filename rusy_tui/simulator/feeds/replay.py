@@ -46,6 +46,7 @@ class ReplayFeed:
         until_ms: the first moment not played, on a bar's boundary; by default the end of the
             recording.
         funding_path: a file of recorded funding rates; without it 0.01 % each 8 hours.
+        resume_ms: a former run got so far: begin at its hour, at the latest the last one.
 
     Raises:
         UsageError: the file, the span or the funding file can't be used.
@@ -60,12 +61,16 @@ class ReplayFeed:
         from_ms: int | None = None,
         until_ms: int | None = None,
         funding_path: Path | None = None,
+        resume_ms: int | None = None,
     ) -> None:
         recording = read_recording(path, symbol, interval)
         self._symbol = recording.symbol
         self._interval = recording.interval
         self._start_ms = _start(path, recording, from_ms)
         self._end_ms = _end(path, recording, until_ms, self._start_ms)
+        if resume_ms is not None:
+            hour_ms = Interval.H1.floor(min(resume_ms, self._end_ms - 1))
+            self._start_ms = max(self._start_ms, hour_ms)
         first, end = map(recording.index_of, (self._start_ms, self._end_ms))
         self._played = recording.rows(slice(first, end))
         _check_whole(path, self._played, self._start_ms, self._end_ms)
