@@ -247,6 +247,7 @@ class Rest:
             else self._client._request_margin_api
         )
         admission = await budget.admit(cost)
+        failure: AnsweredError | None = None
         used: dict[tuple[Counted, int], int] = {}
         sent_ms = self._clock.market_ms()
         try:
@@ -255,6 +256,9 @@ class Rest:
                 ask(method, path, signed, version=version, data=dict(params)),
             )
             used = _counts(answer.headers)
+            if not 200 <= answer.status < 300:
+                # Before this request's end makes room: a ban reaches those in line first.
+                failure = self._failure(answer, budget)
         except aiohttp.ClientConnectorError as error:
             raise NoAnswer(f"no connection: {error}", sent=False) from error
         except aiohttp.ClientError as error:
@@ -268,8 +272,8 @@ class Rest:
             raise NoAnswer(text, sent=True) from error
         finally:
             budget.settle(admission, used)
-        if not 200 <= answer.status < 300:
-            raise self._failure(answer, budget)
+        if failure is not None:
+            raise failure
         return Reply(answer.body, sent_ms, self._clock.market_ms())
 
     def _failure(self, answer: Answer, budget: Budget) -> AnsweredError:

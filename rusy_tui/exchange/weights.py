@@ -107,17 +107,20 @@ class Budget:
         bisect.insort(self._line, waiter, key=lambda each: each.place)
         self._let_through()
         try:
-            return await future
+            admission = await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 # Let through and given up in the same moment: it was never sent.
-                admission = future.result()
-                for limit in self._limits:
-                    limit.give_back(cost.of(limit.counted), admission.order)
+                self._give_back(future.result())
             elif waiter in self._line:
                 self._line.remove(waiter)
             self._let_through()
             raise
+        if self.closed_for_s > 0:
+            # The exchange said stop after this one was let through and before it was sent.
+            self._give_back(admission)
+            return await self.admit(cost)
+        return admission
 
     def settle(self, admission: Admission, used: Mapping[tuple[Counted, int], int]) -> None:
         """A request ended; ``used`` is what the answer's headers say, empty without one."""
@@ -133,6 +136,11 @@ class Budget:
         """The exchange said stop: nothing is sent, by anybody, for so many wall seconds."""
         until_s = self._clock.monotonic_s() + for_s
         self._closed_until_s = max(self._closed_until_s, until_s)
+
+    def _give_back(self, admission: Admission) -> None:
+        """What was let through is not sent."""
+        for limit in self._limits:
+            limit.give_back(admission.cost.of(limit.counted), admission.order)
 
     def _let_through(self) -> None:
         """Admit whoever fits, in order; be woken when time makes more room."""

@@ -24,6 +24,7 @@ from rusy_tui.domain.order import (
     Unresolved,
 )
 from rusy_tui.exchange.binance import BinanceExchange
+from rusy_tui.exchange.weights import Counted
 from tests.exchange.scripted import (
     KEY,
     Answer,
@@ -211,6 +212,26 @@ def test_after_a_429_nobody_sends_before_the_named_time() -> None:
         late = scripted.seen[before:]
         assert len(late) == 3
         assert all(request.at_ms >= stopped_ms + 37_000 for request in late)
+
+    in_lockstep(scenario)
+
+
+def test_a_429_reaches_those_in_line_before_the_room_that_it_leaves_does() -> None:
+    """Its answer ends a request, which makes room: who stands in line must not take it."""
+
+    async def scenario(
+        scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
+    ) -> None:
+        headers = {"Retry-After": "37", "X-MBX-ORDER-COUNT-10S": "0"}
+        body = {"code": -1003, "msg": "Too many requests."}
+        scripted.script(ORDER_PATH, Answer(body, 429, headers), Answer(ORDER))
+        await exchange.connect()
+        exchange.budget.announce([(Counted.ORDERS, 10, 1)])
+        placing = [asyncio.create_task(exchange.place(entry(f"rusy-{n}"))) for n in range(3)]
+        await clock.sleep(36)
+        assert len(scripted.requests(ORDER_PATH)) == 1
+        await asyncio.gather(*placing)
+        assert len(scripted.requests(ORDER_PATH)) == 3
 
     in_lockstep(scenario)
 

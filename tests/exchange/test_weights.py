@@ -94,6 +94,24 @@ def test_a_stop_holds_everybody_and_the_longest_one_wins() -> None:
     in_lockstep(scenario)
 
 
+def test_a_stop_also_holds_who_was_let_through_and_has_not_sent() -> None:
+    async def scenario(budget: Budget, clock: LockstepClock) -> None:
+        budget.announce([(Counted.ORDERS, 10, 1)])
+        first = await budget.admit(Cost(orders=1))
+        second = asyncio.create_task(budget.admit(Cost(orders=1)))
+        await asyncio.sleep(0)
+        assert budget.waiting == 1
+        # Lets the second one through, which has not run since.
+        budget.settle(first, {TEN_S: 0})
+        assert budget.waiting == 0
+        budget.stop(30)
+        budget.settle(await second, {})
+        assert clock.monotonic_s() == pytest.approx(30)
+        assert [limit.pending for limit in budget.limits] == [0] * len(budget.limits)
+
+    in_lockstep(scenario)
+
+
 def test_announced_limits_rule() -> None:
     async def scenario(budget: Budget, clock: LockstepClock) -> None:
         budget.announce([(Counted.WEIGHT, 60, 100), (Counted.ORDERS, 3600, 5)])
