@@ -6,7 +6,7 @@ that the time measured at the other end is the receiver's.
 
 import asyncio
 import multiprocessing
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
@@ -17,8 +17,8 @@ _START_LIMIT_S = 30.0
 
 
 @contextmanager
-def firehose(route: str, messages: list[bytes]) -> Generator[str]:
-    """A server on loopback that sends these to whoever connects to a route; its ws:// address.
+def firehose(bursts: Mapping[str, Sequence[bytes]]) -> Generator[str]:
+    """A server on loopback that sends each route's burst to whoever connects; its address.
 
     Connections to other routes are accepted and hear nothing.
 
@@ -27,7 +27,7 @@ def firehose(route: str, messages: list[bytes]) -> Generator[str]:
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_process, args=(theirs, route, messages), daemon=True)
+    process = context.Process(target=_process, args=(theirs, dict(bursts)), daemon=True)
     process.start()
     try:
         if not ours.poll(_START_LIMIT_S):
@@ -38,12 +38,17 @@ def firehose(route: str, messages: list[bytes]) -> Generator[str]:
         process.join()
 
 
-def _process(pipe: Connection, route: str, messages: list[bytes]) -> None:
-    frames = b"".join(Frame(Opcode.TEXT, message).serialize(mask=False) for message in messages)
-    asyncio.run(_serve(pipe, route, frames))
+def _process(pipe: Connection, bursts: Mapping[str, Sequence[bytes]]) -> None:
+    frames = {
+        f"GET /{route}/": b"".join(
+            Frame(Opcode.TEXT, message).serialize(mask=False) for message in messages
+        )
+        for route, messages in bursts.items()
+    }
+    asyncio.run(_serve(pipe, frames))
 
 
-async def _serve(pipe: Connection, route: str, frames: bytes) -> None:
+async def _serve(pipe: Connection, frames: Mapping[str, bytes]) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = [line.partition(": ") for line in head.split("\r\n")[1:]]
@@ -51,8 +56,9 @@ async def _serve(pipe: Connection, route: str, frames: bytes) -> None:
         answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
         answer += f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
         writer.write(answer.encode())
-        if head.startswith(f"GET /{route}/"):
-            writer.write(frames)
+        for start, burst in frames.items():
+            if head.startswith(start):
+                writer.write(burst)
         await writer.drain()
         await reader.read()
 

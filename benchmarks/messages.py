@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from websockets.asyncio.client import connect
@@ -12,31 +13,39 @@ from benchmarks.firehose import firehose
 from benchmarks.measuring import Row, median, row_of_rates
 from rusy_tui.clock import SystemClock
 from rusy_tui.domain.candle import Interval
-from rusy_tui.domain.market import CandleUpdate, MarketEvent, MarketTrade, MarkPrice
+from rusy_tui.domain.market import (
+    BookTop,
+    CandleUpdate,
+    MarketEvent,
+    MarketTrade,
+    MarkPrice,
+)
 from rusy_tui.exchange.binance import BinanceExchange
-from rusy_tui.simulator.candles import Bar
-from rusy_tui.simulator.feeds import Print
-from rusy_tui.simulator.happenings import CandleMoved, MarkMoved, Printed
-from rusy_tui.simulator.tape import Aggregate
-from rusy_tui.simulator.wire import market_events as wire
 
-MESSAGES = 30_000
-_RUNS = 3
-_ROUTE = "market"
+MESSAGES = 40_000
+SYMBOLS = tuple(f"COIN{number:02}USDT" for number in range(50))
+_RUNS = 5
 _START_MS = 1_709_539_200_000
-_PERIOD = 6
+_EVENTS = (CandleUpdate, BookTop, MarketTrade, MarkPrice)
+# A busy market's mix, by what most messages are.
+_PUBLIC = ("bookTicker",)
+_MARKET = ("aggTrade", "aggTrade", "aggTrade", "kline_15m", "markPrice@1s")
 
 
 def measure() -> list[Row]:
-    """Messages a second, from the first to the last of a burst."""
+    """Messages a second, from the first to the last of a burst on both routes."""
+    bursts = {
+        "public": [*_messages(_PUBLIC, MESSAGES // 2)],
+        "market": [*_messages(_MARKET, MESSAGES // 2)],
+    }
     ours, bare = [], []
-    with firehose(_ROUTE, _messages()) as address:
+    with firehose(bursts) as address:
         for _ in range(_RUNS):
             ours.append(asyncio.run(_through_adapter(address)))
             bare.append(asyncio.run(_received_alone(address)))
     return [
         row_of_rates(
-            "stream messages: socket bytes to domain event",
+            f"stream messages of {len(SYMBOLS)} symbols: socket bytes to domain event",
             median(ours),
             "messages/s",
             "the same bytes received and decoded",
@@ -45,64 +54,143 @@ def measure() -> list[Row]:
     ]
 
 
-def _messages() -> list[bytes]:
-    """A busy market's mix: four trades, a forming candle and a mark price, over and over."""
+def _messages(streams: tuple[str, ...], count: int) -> Iterator[bytes]:
+    """A burst: every stream of every symbol in turn; numbers and times only rise."""
     encoder = msgspec.json.Encoder()
-    made = []
-    for number in range(MESSAGES):
-        time_ms = _START_MS + number * 10
+    for number in range(count):
+        symbol = SYMBOLS[number % len(SYMBOLS)]
+        stream = streams[number // len(SYMBOLS) % len(streams)]
         price = Decimal(65_000) + Decimal(number % 997) / 10
-        if number % _PERIOD == 0:
-            bar = Bar(_START_MS, price, price + 9, price - 9, price, Decimal("812.345"))
-            stream, event = (
-                "kline_15m",
-                wire.kline(CandleMoved("BTCUSDT", Interval.M15, bar, False, time_ms)),
-            )
-        elif number % _PERIOD == 1:
-            rate = Decimal("0.0001")
-            moved = MarkMoved("BTCUSDT", price, price - 1, rate, _START_MS, time_ms)
-            stream, event = "markPrice@1s", wire.mark_price(moved)
-        else:
-            traded = Print("BTCUSDT", price, Decimal("0.123"), Decimal("0.045"), 3)
-            ids = number * 3, number * 3 + 2
-            printed = Printed(Aggregate(number, traded, *ids, time_ms))
-            stream, event = "aggTrade", wire.agg_trade(printed)
-        made.append(encoder.encode({"stream": f"btcusdt@{stream}", "data": event}))
-    return made
+        data = _told(stream, symbol, number, str(price), _START_MS + number)
+        yield encoder.encode({"stream": f"{symbol.lower()}@{stream}", "data": data})
+
+
+def _told(stream: str, symbol: str, number: int, price: str, time_ms: int) -> dict[str, Any]:
+    head = {"E": time_ms, "s": symbol, "st": 1}
+    match stream:
+        case "bookTicker":
+            return {
+                "e": "bookTicker", "u": number, "T": time_ms, "ps": symbol, "b": price,
+                "B": "1.210", "a": price, "A": "4.066", **head,
+            }  # fmt: skip
+        case "aggTrade":
+            return {
+                "e": "aggTrade", "a": number, "p": price, "q": "0.123", "nq": "0.123",
+                "f": number * 3, "l": number * 3 + 2, "T": time_ms, "m": True, **head,
+            }  # fmt: skip
+        case "markPrice@1s":
+            return {
+                "e": "markPriceUpdate", "p": price, "ap": price, "i": price, "P": price,
+                "r": "0.00010000", "T": _START_MS, **head,
+            }  # fmt: skip
+    kline = {
+        "t": _START_MS, "T": _START_MS + 899_999, "s": symbol, "i": "15m", "f": 100,
+        "L": number, "o": price, "c": price, "h": price, "l": price, "v": "812.345",
+        "n": number, "x": False, "q": "52802425.1", "V": "406.1", "Q": "26396500.5", "B": "0",
+    }  # fmt: skip
+    return {"e": "kline", "k": kline, **head}
 
 
 async def _through_adapter(address: str) -> float:
     exchange = BinanceExchange("http://127.0.0.1:1", address, "", "", SystemClock())
-    received: list[float] = []
+    count = 0
+    began_s = ended_s = 0.0
     done = asyncio.Event()
 
     def sink(event: MarketEvent) -> None:
-        if isinstance(event, CandleUpdate | MarketTrade | MarkPrice):
-            received.append(time.perf_counter())
-            if len(received) == MESSAGES:
+        nonlocal count, began_s, ended_s
+        if isinstance(event, _EVENTS):
+            count += 1
+            if count == 1:
+                began_s = time.perf_counter()
+            elif count == MESSAGES:
+                ended_s = time.perf_counter()
                 done.set()
 
-    streams = asyncio.create_task(
-        exchange.run_market_streams(("BTCUSDT",), (Interval.M15,), sink)
-    )
+    streams = asyncio.create_task(exchange.run_market_streams(SYMBOLS, (Interval.M15,), sink))
     await done.wait()
     streams.cancel()
     await asyncio.wait([streams])
-    return _rate(received)
+    return (MESSAGES - 1) / (ended_s - began_s)
+
+
+# What the adapter reads of each message, and nothing done with it.
+
+
+class _BookTicker(msgspec.Struct, tag_field="e", tag="bookTicker"):
+    E: int
+    s: str
+    b: Decimal
+    B: Decimal
+    a: Decimal
+    A: Decimal
+
+
+class _AggTrade(msgspec.Struct, tag_field="e", tag="aggTrade"):
+    E: int
+    s: str
+    p: Decimal
+    q: Decimal
+    T: int
+    m: bool
+
+
+class _MarkPrice(msgspec.Struct, tag_field="e", tag="markPriceUpdate"):
+    E: int
+    s: str
+    p: Decimal
+    r: Decimal
+    T: int
+
+
+class _Candle(msgspec.Struct):
+    t: int
+    i: str
+    o: float
+    h: float
+    l: float  # noqa: E741  # the exchange's name
+    c: float
+    v: float
+    n: float
+    x: bool
+    q: float
+    V: float
+
+
+class _Kline(msgspec.Struct, tag_field="e", tag="kline"):
+    E: int
+    s: str
+    k: _Candle
+
+
+class _Combined(msgspec.Struct):
+    stream: str
+    data: _BookTicker | _AggTrade | _MarkPrice | _Kline
 
 
 async def _received_alone(address: str) -> float:
-    decode = msgspec.json.Decoder().decode
-    received = []
-    url = f"{address}/{_ROUTE}/stream"
-    async with connect(url, compression=None, proxy=None, close_timeout=0.1) as socket:
-        async for message in socket:
-            decode(message)
-            received.append(time.perf_counter())
-            if len(received) == MESSAGES:
-                break
-    return _rate(received)
+    # Not strict, so that strings are read as the floats that they hold.
+    decode = msgspec.json.Decoder(_Combined, strict=False).decode
+    count = 0
+    began_s = ended_s = 0.0
 
+    async def receive(route: str) -> None:
+        nonlocal count, began_s, ended_s
+        url = f"{address}/{route}/stream"
+        async with connect(url, compression=None, proxy=None, close_timeout=0.1) as socket:
+            async for message in socket:
+                decode(message)
+                count += 1
+                if count == 1:
+                    began_s = time.perf_counter()
+                elif count == MESSAGES:
+                    ended_s = time.perf_counter()
+                    done.set()
 
-def _rate(received: Sequence[float]) -> float:
-    return (len(received) - 1) / (received[-1] - received[0])
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(receive(route)) for route in ("public", "market")]
+        await done.wait()
+        for task in tasks:
+            task.cancel()
+    return (MESSAGES - 1) / (ended_s - began_s)

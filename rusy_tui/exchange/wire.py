@@ -1,8 +1,10 @@
 """What replies and stream messages have in common: checked decoding, states, sides."""
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeVar
+from operator import attrgetter
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -18,14 +20,60 @@ class MalformedError(Exception):
     """The exchange sent something that can't be read; the text says what and where."""
 
 
+# Beyond this nothing is counted; arithmetic with such numbers would overflow.
+_MOST = Decimal("1e40")
+
+
 class Wire(msgspec.Struct):
-    """Base of everything decoded: a number that is none (NaN, Infinity) is refused."""
+    """Base of everything decoded: NaN, Infinity and absurdly large numbers are refused."""
 
     def __post_init__(self) -> None:
+        # For every message of the busiest streams, so by a getter made once a class.
+        numbers, others = _GETTERS.get(type(self)) or _getters(type(self))
+        if numbers is not None and not _are_sane(numbers(self)):
+            self._refuse()
+        for name in others:
+            value = getattr(self, name)
+            if isinstance(value, Decimal | float) and not _is_sane(value):
+                self._refuse()
+
+    def _refuse(self) -> NoReturn:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, Decimal | float) and not math.isfinite(value):
-                raise ValueError(f"{name} is no finite number")
+            if isinstance(value, Decimal | float) and not _is_sane(value):
+                raise ValueError(f"{name} is no finite number of a sane size")
+        raise ValueError("a number is not finite or of no sane size")
+
+
+_Getter = Callable[[Wire], tuple[Decimal, ...]]
+_GETTERS: dict[type[Wire], tuple[_Getter | None, tuple[str, ...]]] = {}
+
+
+def _getters(kind: type[Wire]) -> tuple[_Getter | None, tuple[str, ...]]:
+    """What gets the Decimals of a class, and the fields that may hold one or a float."""
+    hints = get_type_hints(kind)
+    always = [name for name in kind.__struct_fields__ if hints[name] is Decimal]
+    others = tuple(
+        name
+        for name in kind.__struct_fields__
+        if name not in always and {Decimal, float} & {hints[name], *get_args(hints[name])}
+    )
+    # Of one name alone it would not give a tuple.
+    numbers = attrgetter(*always, always[0]) if always else None
+    _GETTERS[kind] = numbers, others
+    return numbers, others
+
+
+def _are_sane(numbers: tuple[Decimal, ...]) -> bool:
+    try:
+        return all(map(_MOST.__gt__, map(Decimal.copy_abs, numbers)))
+    except ArithmeticError:
+        # NaN is not compared with anything.
+        return False
+
+
+def _is_sane(value: Decimal | float) -> bool:
+    return math.isfinite(value) and -_MOST < value < _MOST
 
 
 def decode(decoder: "msgspec.json.Decoder[T]", body: bytes | str) -> T:
