@@ -60,17 +60,16 @@ class Amending:
         """
         order = self._open_order(account, asked)
         self._check(account, order, asked)
-        self._remember(order, asked, now_ms)
         market = self._markets[order.symbol]
-        order.price, order.quantity = asked.price, asked.quantity
-        passive = order.time_in_force is TimeInForce.POST_ONLY
         market.book.remove(order)
-        if order.remaining <= ZERO or (
-            passive and market.book.would_take(order.side, order.price)
+        passive = order.time_in_force is TimeInForce.POST_ONLY
+        if asked.quantity <= order.filled or (
+            passive and market.book.would_take(order.side, asked.price)
         ):
-            # Its quantity stays above zero, as it must: it is over, not full.
             self._settlement.end(order, OrderState.CANCELED, "CANCELED", now_ms)
             return order
+        self._remember(order, asked, now_ms)
+        order.price, order.quantity = asked.price, asked.quantity
         order.requeued = self._books.next_order_id()
         self._settlement.amended(order, now_ms)
         taking = order.remaining

@@ -78,9 +78,13 @@ class Book:
         """Put an order at the end of the queue at its price."""
         best_bid, best_ask = self._others_best()
         visible = order.price <= best_bid if order.side is Side.BUY else order.price >= best_ask
-        # Inside the spread it is the first at its price: nobody stands ahead.
-        order.queue_ahead = self._left_at(order.price) if visible else ZERO
-        self._side(order.side)[order.order_id] = order
+        # Inside the spread it is the first at its price: nobody else stands ahead.
+        others = self._left_at(order.price) if visible else ZERO
+        side = self._side(order.side)
+        ours = [each.queue_ahead for each in side.values() if each.price == order.price]
+        # Others' levels shrink unseen: it still stands behind whoever came before it.
+        order.queue_ahead = max([others, *ours])
+        side[order.order_id] = order
 
     def restore(self, order: Order) -> None:
         """Put back an order with the place in the queue that it had."""
@@ -145,8 +149,8 @@ class Book:
     ) -> list[Match]:
         """What a taking order would meet, best price first, up to its quantity and limit.
 
-        ``reducible`` says how much of its account's position a resting order could close: a
-        reduce-only one is met by no more than that.
+        ``reducible`` says how much there is for a resting order to close: one that is
+        reduce-only is met by no more than what others of its account have left of that.
         """
         left = quantity
         matches: list[Match] = []
@@ -190,7 +194,10 @@ class Book:
             quantity_at = self.liquidity.quantity_at
             return BestPrices(bid, quantity_at(bid, time_ms), ask, quantity_at(ask, time_ms))
         bids, asks = self.depth(1)
-        return BestPrices(bids[0].price, bids[0].quantity, asks[0].price, asks[0].quantity)
+        # A side that takers have emptied shows its price with nothing there.
+        best_bid = bids[0] if bids else Level(bid, ZERO)
+        best_ask = asks[0] if asks else Level(ask, ZERO)
+        return BestPrices(best_bid.price, best_bid.quantity, best_ask.price, best_ask.quantity)
 
     def depth(self, count: int) -> tuple[list[Level], list[Level]]:
         """Bids and asks, best first, at most so many levels each; none before a trade."""

@@ -216,9 +216,10 @@ class Trading:
             raise refusal(-4116)
 
     def _closable(self, order: Order) -> Decimal:
-        """How much of its account's position a resting order could close."""
+        """How much of its account's position an order's side could close, whatever its size."""
         account = self._books.accounts[order.account]
-        return account.closing(order.symbol, order.side, order.remaining)
+        size = account.position(order.symbol).size
+        return account.closing(order.symbol, order.side, size)
 
     def _reducible(self, account: Account, request: OrderRequest) -> Decimal:
         """How much of the order may trade; −2022 when it would reduce nothing."""

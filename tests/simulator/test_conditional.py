@@ -2,8 +2,9 @@
 
 import pytest
 
-from rusy_tui.domain.order import OrderKind, OrderState, Side, TriggerPrice
+from rusy_tui.domain.order import OrderKind, OrderState, Side, TimeInForce, TriggerPrice
 from rusy_tui.simulator.happenings import AlgoMoved, OrderMoved, TriggerRefused
+from rusy_tui.simulator.switches import Switches
 from tests.simulator.support import Bench, D, code_of, state_of
 
 
@@ -135,3 +136,185 @@ def test_there_is_a_most_of_open_ones() -> None:
     for number in range(10):
         bench.stop(Side.SELL, f"{49500 - number}.0", quantity="0.010")
     assert code_of(lambda: bench.stop(Side.SELL, "49000.0", quantity="0.010")) == -4045
+
+
+# ── those that become a limit order ───────────────────────────────────────────────────
+
+
+def test_a_stop_with_a_price_becomes_a_limit_order_and_is_finished_with_it() -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.010")
+    stop = bench.stop(
+        Side.SELL,
+        "49500.0",
+        kind=OrderKind.STOP,
+        by=TriggerPrice.LAST,
+        quantity="0.010",
+        price="49800.0",
+    )
+    bench.told.clear()
+    bench.trade("49400.0", after_s=1)
+    assert state_of(stop) is OrderState.TRIGGERED
+    order = bench.exchange.books.orders[stop.order_id]
+    assert (order.kind, order.price, order.reduce_only) == (OrderKind.LIMIT, D("49800"), True)
+    assert state_of(order) is OrderState.NEW
+    # TRIGGERING, TRIGGERED, then the order.
+    assert _states(bench) == ["algo 1", "algo 1", "NEW"]
+    bench.trade("49900.0", after_s=1)
+    assert (state_of(order), state_of(stop)) == (OrderState.FILLED, OrderState.FINISHED)
+    assert (stop.actual_quantity, stop.actual_price) == (D("0.010"), D("49800"))
+    assert bench.held == 0
+
+
+def test_a_cancelled_limit_order_finishes_the_stop_that_it_came_from() -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.010")
+    target = bench.stop(
+        Side.SELL,
+        "50200.0",
+        kind=OrderKind.TAKE_PROFIT,
+        by=TriggerPrice.LAST,
+        quantity="0.010",
+        price="50400.0",
+    )
+    bench.trade("50300.0", after_s=1)
+    assert state_of(target) is OrderState.TRIGGERED
+    bench.exchange.trading.cancel_all(bench.account, "BTCUSDT", bench.clock.now_ms)
+    assert (state_of(target), target.actual_quantity) == (OrderState.FINISHED, D(0))
+
+
+@pytest.mark.parametrize(
+    ("time_in_force", "price", "state", "reason"),
+    [
+        (TimeInForce.IOC, "49900.0", OrderState.FINISHED, ""),
+        (TimeInForce.FOK, "49390.0", OrderState.FINISHED, ""),
+        (TimeInForce.FOK, "49900.0", OrderState.REJECTED, "FOK"),
+        (TimeInForce.POST_ONLY, "49000.0", OrderState.REJECTED, "Post Only"),
+    ],
+)
+def test_what_it_becomes_obeys_its_time_in_force(
+    time_in_force: TimeInForce, price: str, state: OrderState, reason: str
+) -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.010")
+    stop = bench.stop(
+        Side.SELL,
+        "49500.0",
+        kind=OrderKind.STOP,
+        by=TriggerPrice.LAST,
+        quantity="0.010",
+        price=price,
+        time_in_force=time_in_force,
+    )
+    bench.trade("49400.0", after_s=1)
+    assert state_of(stop) is state
+    assert reason in stop.reason
+
+
+def test_the_price_of_a_stop_is_judged_by_its_trigger() -> None:
+    bench = Bench()
+
+    def stop(side: Side, trigger: str, price: str) -> int:
+        return code_of(
+            lambda: bench.stop(
+                side, trigger, kind=OrderKind.STOP, quantity="0.010", price=price
+            )
+        )
+
+    assert stop(Side.SELL, "49500.0", "46900.0") == -4184
+    assert stop(Side.BUY, "50500.0", "53100.0") == -4183
+    assert stop(Side.SELL, "49500.0", "49400.01") == -4014
+    assert stop(Side.SELL, "49500.0", "49400.0") == 0
+
+
+# ── trailing stops, protection ────────────────────────────────────────────────────────
+
+
+def test_a_trailing_stop_follows_the_best_price_and_goes_off_when_it_comes_back() -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.010")
+    stop = bench.trailing(Side.SELL, "1")
+    bench.trade("51000.0", after_s=1)
+    assert stop.best_price == D("51000")
+    bench.trade("50490.1", after_s=1)
+    assert state_of(stop) is OrderState.NEW
+    bench.trade("50490.0", after_s=1)  # 1 % below the highest
+    assert state_of(stop) is OrderState.FINISHED
+    assert bench.held == 0
+
+
+def test_a_short_s_trailing_stop_follows_the_lowest_price() -> None:
+    bench = Bench()
+    bench.market_order(Side.SELL, "0.010")
+    stop = bench.trailing(Side.BUY, "0.5")
+    bench.trade("49000.0", after_s=1)
+    bench.trade("49244.9", after_s=1)
+    assert state_of(stop) is OrderState.NEW
+    bench.trade("49245.0", after_s=1)
+    assert state_of(stop) is OrderState.FINISHED
+
+
+def test_a_trailing_stop_waits_for_its_activation_price() -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.010")
+    stop = bench.trailing(Side.SELL, "1", activate="50600.0")
+    bench.trade("50500.0", after_s=1)
+    bench.trade("49000.0", after_s=1)
+    assert state_of(stop) is OrderState.NEW
+    bench.trade("50600.0", after_s=1)
+    assert state_of(stop) is OrderState.NEW
+    bench.trade("50094.0", after_s=1)
+    assert state_of(stop) is OrderState.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("side", "percent", "activate", "code"),
+    [
+        (Side.SELL, "1", "50000.0", -2021),
+        (Side.SELL, "1", "49900.0", -2021),
+        (Side.SELL, "1", "50000.1", 0),
+        (Side.BUY, "1", "50000.0", -2021),
+        (Side.BUY, "1", "49999.9", 0),
+        (Side.SELL, "0.09", None, -2007),
+        (Side.SELL, "10.1", None, -2007),
+        (Side.SELL, "10", None, 0),
+        (Side.SELL, "1", "50600.05", -4014),
+    ],
+)
+def test_what_a_trailing_stop_is_refused_for(
+    side: Side, percent: str, activate: str | None, code: int
+) -> None:
+    bench = Bench()
+    assert code_of(lambda: bench.trailing(side, percent, activate=activate)) == code
+
+
+def test_a_protected_stop_waits_while_last_and_mark_price_are_far_apart() -> None:
+    bench = Bench()
+    bench.exchange.set_leverage(bench.account, "BTCUSDT", 5)
+    bench.market_order(Side.BUY, "0.010")
+    kind, last = OrderKind.STOP_MARKET, TriggerPrice.LAST
+    guarded = bench.stop(
+        Side.SELL, "49500.0", by=last, kind=kind, quantity="0.005", protected=True
+    )
+    bare = bench.stop(Side.SELL, "49400.0", by=last, kind=kind, quantity="0.005")
+    bench.trade("47000.0", after_s=0.001)  # 6 % below the mark price
+    assert state_of(guarded) is OrderState.NEW
+    assert state_of(bare) is OrderState.FINISHED
+    bench.trade("47000.0", after_s=60)  # the mark price has followed
+    bench.trade("47000.0", after_s=1)
+    assert state_of(guarded) is OrderState.FINISHED
+
+
+# ── what the documents leave open ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("needed", [False, True])
+def test_a_reduce_only_stop_without_a_position(needed: bool) -> None:
+    bench = Bench(switches=Switches(stops_need_position=needed))
+    code = -2022 if needed else 0
+    assert code_of(lambda: bench.stop(Side.SELL, "49500.0", quantity="0.010")) == code
+    assert code_of(lambda: bench.stop(Side.SELL, "49500.0")) == code
+    bench.market_order(Side.BUY, "0.010")
+    # There is something to reduce for a sell, and nothing for a buy.
+    assert code_of(lambda: bench.stop(Side.SELL, "49400.0", quantity="0.010")) == 0
+    assert code_of(lambda: bench.stop(Side.BUY, "50500.0", quantity="0.010")) == code

@@ -51,6 +51,17 @@ def test_orders_at_one_price_fill_in_the_order_they_came() -> None:
     assert second.filled == D("0.002")
 
 
+def test_who_came_later_never_stands_nearer_though_others_have_left_meanwhile() -> None:
+    bench = Bench()
+    first = bench.limit(Side.BUY, "49900.0", "0.010")
+    first.queue_ahead = D(1_000_000)
+    second = bench.limit(Side.BUY, "49900.0", "0.010", account=bench.other)
+    bench.trade("49900.0", quantity="999999")
+    assert (first.filled, second.filled) == (D(0), D(0))
+    bench.trade("49900.0", quantity="1.015")
+    assert (first.filled, second.filled) == (D("0.010"), D("0.005"))
+
+
 def test_the_better_price_fills_first() -> None:
     bench = Bench()
     low = bench.limit(Side.BUY, "49800.0")

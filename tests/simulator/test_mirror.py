@@ -131,7 +131,10 @@ def test_an_order_fills_by_the_sources_trades() -> None:
                 newOrderRespType="RESULT",
             )
             assert taken.body["status"] == "FILLED", taken.body
-            assert float(taken.body["avgPrice"]) == float(best.ask)
+            query = await mirror.signed(
+                "GET", "/fapi/v1/order", symbol=SYMBOL, orderId=taken.body["orderId"]
+            )
+            assert float(query.body["avgPrice"]) == float(best.ask)
             resting = await mirror.signed(
                 "POST",
                 "/fapi/v1/order",

@@ -196,6 +196,14 @@ def test_trades_make_candles_and_prices_and_fill_orders(recordings: Path) -> Non
                     orderId=said["resting"]["orderId"],
                 )
             ).body
+            said["query"] = (
+                await served.signed(
+                    "GET",
+                    "/fapi/v1/order",
+                    symbol="BTCUSDT",
+                    orderId=said["taken"]["orderId"],
+                )
+            ).body
             for name, path in (
                 ("bars", "/fapi/v1/klines?symbol=BTCUSDT&interval=1m"),
                 ("last", "/fapi/v1/ticker/price?symbol=BTCUSDT"),
@@ -208,7 +216,7 @@ def test_trades_make_candles_and_prices_and_fill_orders(recordings: Path) -> Non
     trades = _trades(recordings, until_ms)
     assert said["taken"]["status"] == "FILLED"
     # 1.135 stood at the best ask; the rest was taken from the levels behind it.
-    taken = said["taken"]
+    taken = said["query"]
     assert float(taken["cumQuote"]) / float(taken["executedQty"]) > 61_800.30
     assert max(float(trade["p"]) for trade in trades) > _RESTING
     assert (said["filled"]["status"], said["filled"]["price"]) == ("FILLED", "61805")

@@ -138,7 +138,10 @@ def _life(asked: Parameters) -> tuple[TimeInForce, int]:
     if asked.text("timeInForce") != _GOOD_TILL_DATE:
         return asked.word("timeInForce", TIME_IN_FORCE_OF, -1115), 0
     # Documented: only whole seconds count.
-    return TimeInForce.GTC, asked.required_integer("goodTillDate") // 1000 * 1000
+    good_till_ms = asked.required_integer("goodTillDate") // 1000 * 1000
+    if good_till_ms <= 0:
+        raise refusal(-5040)
+    return TimeInForce.GTC, good_till_ms
 
 
 def _check_modes(asked: Parameters) -> None:

@@ -1,0 +1,107 @@
+"""What a simulator keeps goes on after it was put down and taken up again."""
+
+import msgspec
+
+from rusy_tui.domain.order import OrderKind, OrderState, Side
+from rusy_tui.simulator.core import SimulatedExchange
+from rusy_tui.simulator.feeds import Step
+from rusy_tui.simulator.journal import Saved, saved
+from rusy_tui.simulator.markets import SyntheticMarket
+from rusy_tui.simulator.orders import OrderRequest
+from tests.simulator.support import (
+    START_MS,
+    SYMBOL,
+    Bench,
+    D,
+    HandClock,
+    ScriptedFeed,
+    state_of,
+    traded,
+)
+
+MARKET = SyntheticMarket(7, START_MS, (SYMBOL,))
+
+
+def _taken_up(bench: Bench) -> tuple[SimulatedExchange, HandClock]:
+    """An exchange made of what another one keeps."""
+    content = msgspec.json.encode(saved(bench.exchange, MARKET))
+    former = msgspec.json.decode(content, type=Saved)
+    clock = HandClock(bench.clock.now_ms)
+    exchange = SimulatedExchange(ScriptedFeed(), clock, former.books(), 1)
+    former.put_back(exchange)
+    return exchange, clock
+
+
+def _trade(exchange: SimulatedExchange, clock: HandClock, price: str, after_s: float) -> None:
+    clock.now_ms += round(after_s * 1000)
+    exchange.apply(Step(clock.now_ms, (traded(price),)))
+
+
+def test_moments_and_trails_go_on() -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.010")
+    stop = bench.trailing(Side.SELL, "1")
+    bench.trade("51000.0", after_s=1)
+    dated = bench.exchange.place(
+        bench.account,
+        OrderRequest(
+            symbol=SYMBOL,
+            side=Side.BUY,
+            kind=OrderKind.LIMIT,
+            quantity=D("0.010"),
+            price=D("49900.0"),
+            good_till_ms=bench.clock.now_ms + 700_000,
+        ),
+    )
+    counted = bench.limit(Side.BUY, "49800.0")
+    bench.exchange.deadlines.count_down(bench.account, SYMBOL, 60_000)
+    exchange, clock = _taken_up(bench)
+    books = exchange.books
+    _trade(exchange, clock, "50490.0", 1)
+    assert state_of(books.algos[stop.algo_id]) is OrderState.FINISHED
+    _trade(exchange, clock, "50490.0", 59)
+    assert state_of(books.orders[counted.order_id]) is OrderState.CANCELED
+    assert state_of(books.orders[dated.order_id]) is OrderState.CANCELED
+    assert books.countdowns == []
+
+
+def test_a_last_moment_goes_on() -> None:
+    bench = Bench()
+    order = bench.limit(Side.BUY, "49900.0")
+    order.good_till_ms = bench.clock.now_ms + 700_000
+    exchange, clock = _taken_up(bench)
+    _trade(exchange, clock, "50000.0", 700)
+    assert state_of(exchange.books.orders[order.order_id]) is OrderState.EXPIRED
+
+
+def test_amendments_and_places_in_the_queue_go_on() -> None:
+    bench = Bench()
+    first = bench.limit(Side.BUY, "49900.0")
+    second = bench.limit(Side.BUY, "49900.0")
+    bench.amend(first, quantity="0.020")
+    exchange, _ = _taken_up(bench)
+    resting = exchange.markets[SYMBOL].book.resting()
+    assert [order.order_id for order in resting] == [second.order_id, first.order_id]
+    assert [change.count for change in exchange.books.amendments] == [1]
+    assert exchange.books.next_amendment_id() > exchange.books.amendments[0].amendment_id
+
+
+def test_what_was_made_to_go_wrong_still_does() -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.010")
+    order = bench.limit(Side.BUY, "49900.0", "0.010")
+    stop = bench.stop(Side.SELL, "49500.0", quantity="0.010")
+    bench.exchange.hold_triggers(SYMBOL, True)
+    bench.exchange.limit_fills(SYMBOL, D("0.5"))
+    bench.trade("49400.0", after_s=60)
+    assert (order.filled, state_of(stop)) == (D("0.005"), OrderState.TRIGGERING)
+    exchange, clock = _taken_up(bench)
+    books = exchange.books
+    _trade(exchange, clock, "49300.0", 60)
+    assert books.orders[order.order_id].filled == D("0.005")
+    assert state_of(books.algos[stop.algo_id]) is OrderState.TRIGGERING
+    exchange.limit_fills(SYMBOL, None)
+    _trade(exchange, clock, "49300.0", 60)
+    assert state_of(books.orders[order.order_id]) is OrderState.FILLED
+    exchange.hold_triggers(SYMBOL, False)
+    assert state_of(books.algos[stop.algo_id]) is OrderState.FINISHED
