@@ -103,7 +103,7 @@ class BinanceExchange:
             sapi_url,
             ban_file,
         )
-        self._requests = Requests(self._rest)
+        self._requests = Requests(self._rest, clock)
         self._feeds = Feeds(
             ws_url,
             self._rest,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from rusy_tui.domain.account import KeyPermissions
+from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal
 from rusy_tui.domain.order import Cause, Rejected, Unresolved
 from rusy_tui.exchange import account_replies
@@ -18,14 +19,17 @@ from rusy_tui.exchange.wire import MalformedError
 
 T = TypeVar("T")
 
-_READ_TRIES = 3
+# Waits between the tries of a read that failed by the exchange's or the network's fault, s.
+_READ_PAUSES_S = (0.25, 1.0)
+_BY_CHANCE = frozenset({None, Cause.LIMITS, Cause.OVERLOADED})
 
 
 class Requests:
     """Asks, commands, and judges the answers."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, clock: Clock) -> None:
         self._rest = rest
+        self._clock = clock
 
     async def read(
         self,
@@ -38,23 +42,32 @@ class Requests:
         version: int = 1,
         host: Host = Host.FAPI,
     ) -> T:
-        """Ask and parse. After a limit was hit the budget waits, and the read is tried again.
+        """Ask and parse; a read is harmless twice, so what failed by chance is tried again.
+
+        That is 5xx, no connection, a cut one, and a limit that was hit (the budget waits). Not
+        a time-out: whoever asks decides whether its answer is still worth as much time again.
 
         Raises:
             ExchangeError: an error, no answer, or one that can't be read.
         """
-        for tries_left in reversed(range(_READ_TRIES)):
+        pauses = iter(_READ_PAUSES_S)
+        while True:
             try:
                 reply = await self._rest.send(
                     "get", path, params, cost, signed=signed, version=version, host=host
                 )
                 return parse(reply.body)
             except AnsweredError as error:
-                if tries_left == 0 or cause_of(error) is not Cause.LIMITS:
+                pause_s = next(pauses, None) if cause_of(error) in _BY_CHANCE else None
+                if pause_s is None:
                     fail(path, error)
-            except (NoAnswer, MalformedError) as error:
+            except NoAnswer as error:
+                pause_s = None if error.timed_out else next(pauses, None)
+                if pause_s is None:
+                    fail(path, error)
+            except MalformedError as error:
                 fail(path, error)
-        raise AssertionError("unreachable: the last try returns or raises")
+            await self._clock.sleep(pause_s)
 
     async def key_permissions(self) -> KeyPermissions | None:
         """What the key may do; None where the venue has no interface that tells.

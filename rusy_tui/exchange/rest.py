@@ -79,9 +79,10 @@ class AnsweredError(Exception):
 class NoAnswer(Exception):
     """No answer came. ``sent`` False: proven that not one byte left."""
 
-    def __init__(self, text: str, *, sent: bool) -> None:
+    def __init__(self, text: str, *, sent: bool, timed_out: bool = False) -> None:
         super().__init__(text)
         self.sent = sent
+        self.timed_out = timed_out
 
 
 class Rest:
@@ -266,10 +267,9 @@ class Rest:
             raise NoAnswer(f"connection failed: {type(error).__name__}", sent=True) from None
         except OSError as error:
             # TimeoutError among them.
-            text = (
-                f"no answer in {timeout_s} s" if isinstance(error, TimeoutError) else str(error)
-            )
-            raise NoAnswer(text, sent=True) from error
+            timed_out = isinstance(error, TimeoutError)
+            text = f"no answer in {timeout_s} s" if timed_out else str(error)
+            raise NoAnswer(text, sent=True, timed_out=timed_out) from error
         finally:
             budget.settle(admission, used)
         if failure is not None:

@@ -131,6 +131,54 @@ def test_settings() -> None:
     in_lockstep(scenario)
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Answer("<html>", 502),
+        Answer("Service Unavailable", 503),
+        Answer(cut=True),
+        refusal(-1001, "Internal error", 500),
+        refusal(-1008, "Server is overloaded", 503),
+    ],
+)
+def test_a_read_that_failed_by_chance_is_tried_again_and_not_for_ever(failure: Answer) -> None:
+    async def scenario(
+        scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
+    ) -> None:
+        await exchange.connect()
+        scripted.script("GET v3/positionRisk", failure, failure, Answer([POSITION]))
+        began_s = clock.monotonic_s()
+        assert len(await exchange.positions()) == 1
+        # aiohttp itself asks once more, at once, where a kept connection was cut.
+        assert 0.25 < clock.monotonic_s() - began_s < 1.5
+        before = len(scripted.requests("GET v3/positionRisk"))
+        scripted.script("GET v3/positionRisk", failure)
+        with pytest.raises(ExchangeError):
+            await exchange.positions()
+        assert len(scripted.requests("GET v3/positionRisk")) - before in (3, 6)
+
+    in_lockstep(scenario)
+
+
+def test_a_read_that_timed_out_or_is_wrong_is_not_tried_again() -> None:
+    async def scenario(
+        scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
+    ) -> None:
+        await exchange.connect()
+        answers = [
+            Answer([POSITION], after_s=30),
+            Answer("no json"),
+            refusal(-1102, "A mandatory parameter was not sent."),
+        ]
+        for number, answer in enumerate(answers, 1):
+            scripted.script("GET v3/positionRisk", answer)
+            with pytest.raises(ExchangeError):
+                await exchange.positions()
+            assert len(scripted.requests("GET v3/positionRisk")) == number
+
+    in_lockstep(scenario)
+
+
 def test_reads_fail_with_what_is_to_be_done() -> None:
     async def scenario(
         scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
