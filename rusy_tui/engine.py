@@ -214,7 +214,8 @@ class Engine:
         exchange, symbols = self._exchange, self._parts.symbols
         self._progress("connecting to the exchange")
         await exchange.connect()
-        await self._account.prepare(self._parts.settings.risk.leverage)
+        settings = self._parts.settings
+        await self._account.prepare(settings.risk.leverage, settings.exchange.recv_window_ms)
         # Fills are listened to before anything is reconciled, so that none falls between.
         self._spawn(exchange.run_user_stream(self._user_events.put_nowait))
         await self._market.backfill(self._progress)

@@ -336,15 +336,25 @@ _SYMBOL_CONFIGS = decoder(list[_SymbolConfig])
 _MARGIN_TYPES = {"ISOLATED": True, "CROSSED": False}
 
 
-def symbol_settings(body: bytes, symbol: str) -> SymbolSettings:
-    """What the account has set for a symbol: the reply of ``symbolConfig``."""
+def all_symbol_settings(body: bytes) -> dict[str, SymbolSettings]:
+    """What the account has set for each symbol: the reply of ``symbolConfig``."""
+    found = {}
     for one in decode(_SYMBOL_CONFIGS, body):
-        if one.symbol == symbol:
-            isolated = _MARGIN_TYPES.get(one.margin_type)
-            if isolated is None:
-                raise MalformedError(f"margin type {one.margin_type!r} is unknown")
-            return SymbolSettings(symbol=symbol, leverage=one.leverage, isolated=isolated)
-    raise MalformedError(f"the reply does not name {symbol}")
+        isolated = _MARGIN_TYPES.get(one.margin_type)
+        if isolated is None:
+            raise MalformedError(f"margin type {one.margin_type!r} is unknown")
+        found[one.symbol] = SymbolSettings(
+            symbol=one.symbol, leverage=one.leverage, isolated=isolated
+        )
+    return found
+
+
+def symbol_settings(body: bytes, symbol: str) -> SymbolSettings:
+    """What the account has set for one symbol."""
+    found = all_symbol_settings(body).get(symbol)
+    if found is None:
+        raise MalformedError(f"the reply does not name {symbol}")
+    return found
 
 
 class _ApiRestrictions(Wire, rename="camel"):

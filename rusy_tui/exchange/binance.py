@@ -228,6 +228,11 @@ class BinanceExchange:
             lambda body: account_replies.symbol_settings(body, symbol),
         )
 
+    async def all_symbol_settings(self) -> Mapping[str, SymbolSettings]:
+        return await self._requests.read(
+            "symbolConfig", {}, _FIVE, account_replies.all_symbol_settings
+        )
+
     async def key_permissions(self) -> KeyPermissions | None:
         return await self._requests.key_permissions()
 

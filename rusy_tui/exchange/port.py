@@ -92,6 +92,9 @@ class ExchangePort(Protocol):
     async def symbol_settings(self, symbol: str) -> SymbolSettings:
         """Leverage and margin type of a symbol, as the account has them."""
 
+    async def all_symbol_settings(self) -> Mapping[str, SymbolSettings]:
+        """The same of every symbol, by symbol, for the weight of one."""
+
     async def set_isolated(self, symbol: str) -> None:
         """Isolated margin for a symbol; no change needed counts as done."""
 

@@ -14,7 +14,6 @@ from rusy_tui.domain.account import (
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import (
     ExchangeError,
-    ExchangeRefusal,
     StorageError,
     UnreachableError,
 )
@@ -24,6 +23,7 @@ from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.book import DAY_MS, AccountBook
 from rusy_tui.execution.contracts import Contracts
 from rusy_tui.execution.executor import Executor
+from rusy_tui.execution.fitness import judge_account, set_up
 from rusy_tui.execution.symbols import foreign_symbols
 from rusy_tui.store.store import Store
 
@@ -72,8 +72,12 @@ class AccountKeeper:
         """
         return foreign_symbols(self.book.held, self.open_orders.values(), ours)
 
-    async def prepare(self, leverage: int) -> None:
+    async def prepare(self, leverage: int, recv_window_ms: int) -> None:
         """Read contracts and account, and set up margin and leverage where nothing is held.
+
+        Args:
+            leverage: as a factor.
+            recv_window_ms: how long a request stays valid, exchange time.
 
         Raises:
             ConfigurationError: a symbol is not traded.
@@ -82,28 +86,11 @@ class AccountKeeper:
         """
         await self.contracts.read()
         self._executor.instruments = self.contracts.instruments
-        settings = await self._exchange.account_settings()
-        if settings.hedge_mode:
-            raise ExchangeRefusal(
-                "the account is in hedge mode; Rusy trades one-way: set the position mode to "
-                "one-way on the exchange (it needs no open position or order) and start again"
-            )
-        if settings.multi_assets:
-            raise ExchangeRefusal(
-                "the account is in multi-assets mode; Rusy needs isolated margin: switch to "
-                "single-asset mode on the exchange and start again"
-            )
-        if not settings.can_trade:
-            raise ExchangeRefusal(
-                "the account may not trade futures: enable futures for it and for this key"
-            )
-        held = {position.symbol for position in await self._exchange.positions()}
+        await judge_account(self._exchange, recv_window_ms, self._say)
+        await self.read()
         for symbol in self._symbols:
             self.fees[symbol] = await self._exchange.fee_rates(symbol)
-            if symbol not in held:
-                await self._exchange.set_isolated(symbol)
-                await self._exchange.set_leverage(symbol, leverage)
-        await self.read()
+        await set_up(self._exchange, self._symbols, self.book.held, leverage, self._say)
 
     async def read(self) -> None:
         """Read balance, positions, open orders of both books, and prices, anew."""

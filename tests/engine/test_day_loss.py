@@ -120,7 +120,7 @@ def test_the_start_of_a_day_is_kept_and_another_day_begins_anew(
             keeper = AccountKeeper(
                 bank, store, clock, world.executor, (BTC,), lambda text, tone: None
             )
-            await keeper.prepare(3)
+            await keeper.prepare(3, 5000)
             await keeper.begin_day()
             return keeper
 

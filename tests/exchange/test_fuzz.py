@@ -356,9 +356,9 @@ def judge_balance(balance: Any, rows: Any) -> None:
 
 
 def judge_symbol_settings(found: Any, rows: Any) -> None:
-    row = next(row for row in rows if row["symbol"] == "BTCUSDT")
-    isolated = told(row["marginType"] == "ISOLATED")
-    compare(found, row, {"leverage": num("leverage"), "isolated": isolated})
+    for row in {row["symbol"]: row for row in rows}.values():
+        isolated = told(row["marginType"] == "ISOLATED")
+        compare(found[row["symbol"]], row, {"leverage": num("leverage"), "isolated": isolated})
 
 
 def judge_number(*path: str) -> Callable[[Any, Any], None]:
@@ -506,8 +506,8 @@ FUZZED = [
         [{"symbol": "B", "makerCommissionRate": "0.0002", "takerCommissionRate": "0.0004"}],
     ),
     reply(
-        account_replies.symbol_settings, judge_symbol_settings,
-        [[{"symbol": "BTCUSDT", "marginType": "ISOLATED", "leverage": 5}]], "BTCUSDT",
+        account_replies.all_symbol_settings, judge_symbol_settings,
+        [[{"symbol": "BTCUSDT", "marginType": "ISOLATED", "leverage": 5}]],
     ),
     reply(
         account_replies.key_permissions, judge_row(_PERMISSIONS),

@@ -214,7 +214,13 @@ class MemoryExchange:
         return BRACKETS
 
     async def symbol_settings(self, symbol: str) -> SymbolSettings:
-        return SymbolSettings(symbol=symbol, leverage=3, isolated=True)
+        return (await self.all_symbol_settings())[symbol]
+
+    async def all_symbol_settings(self) -> Mapping[str, SymbolSettings]:
+        return {
+            symbol: SymbolSettings(symbol=symbol, leverage=3, isolated=True)
+            for symbol in ("BTCUSDT", "ETHUSDT")
+        }
 
     async def amend(
         self,
