@@ -347,7 +347,6 @@ class SimulatedExchange:
         if funding_interval_h is not None:
             market.set_funding_interval(funding_interval_h, now_ms)
             self._tell_mark(market, now_ms)
-        market.changed = True
         self._tell(ContractMoved(symbol, brackets is not None, now_ms))
         if market.last is not None:
             self.tell_top(market, now_ms)

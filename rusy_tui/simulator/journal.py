@@ -12,12 +12,10 @@ import msgspec
 
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
-from rusy_tui.domain.instrument import Instrument
 from rusy_tui.simulator.account import Account
-from rusy_tui.simulator.brackets import Brackets
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.happenings import AccountHappening, ContractMoved, MarketHappening
-from rusy_tui.simulator.market import SymbolMarket
+from rusy_tui.simulator.market import MarketChange, SymbolMarket
 from rusy_tui.simulator.markets import Market
 from rusy_tui.simulator.orders import AlgoOrder, Amendment, Order
 from rusy_tui.simulator.state import Books, Countdown, Counters, Trouble
@@ -31,31 +29,24 @@ _AT_LEAST_EVERY_S = 1.0
 class SavedMarket(msgspec.Struct, frozen=True, kw_only=True):
     """What of one symbol's market its feed does not tell.
 
-    ``instrument``, ``status`` and ``brackets``: where the contract was changed, else None.
+    ``change``: where contract, funding times or prices were changed, else None.
     """
 
     mark: Decimal
     trade_id: int
+    aggregate: int
     update_id: int
-    instrument: Instrument | None
-    status: str | None
-    brackets: Brackets | None
-    funding_intervals: list[tuple[int, int]]
-    moves: list[tuple[int, Decimal]]
+    change: MarketChange | None
 
     def put_back(self, market: SymbolMarket, time_ms: int) -> None:
         """Give a market what it had."""
-        if self.instrument is not None and self.status is not None:
-            market.change(self.instrument, self.status)
-            market.changed = True
-        if self.brackets is not None:
-            market.brackets = self.brackets
         if not market.mirrored:
             # A mirror has read newer ones of its source.
-            market.funding_intervals = list(self.funding_intervals)
-            market.moves = list(self.moves)
+            if self.change is not None:
+                market.put_back(self.change)
             market.set_mark(self.mark, time_ms)
         market.last_trade_id = max(market.last_trade_id, self.trade_id)
+        market.tape.number = max(market.tape.number, self.aggregate)
         if not market.book.liquidity.recorded:
             market.update_id = max(market.update_id, self.update_id)
 
@@ -121,12 +112,9 @@ def _market(market: SymbolMarket) -> SavedMarket:
     return SavedMarket(
         mark=market.mark,
         trade_id=market.last_trade_id,
+        aggregate=market.tape.number,
         update_id=market.update_id,
-        instrument=market.instrument if changed else None,
-        status=market.status if changed else None,
-        brackets=market.brackets if changed else None,
-        funding_intervals=market.funding_intervals,
-        moves=market.moves,
+        change=market.to_keep() if changed else None,
     )
 
 

@@ -3,15 +3,16 @@
 import math
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cached_property, partial
 
 import msgspec
 
-from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.instrument import Instrument
-from rusy_tui.domain.money import ZERO
-from rusy_tui.simulator.brackets import STANDARD
+from rusy_tui.domain.money import ZERO, exact
+from rusy_tui.simulator.brackets import STANDARD, Brackets
 from rusy_tui.simulator.candles import Bar, CandleSeries, Window, merged
 from rusy_tui.simulator.feeds import Feed, Print
 from rusy_tui.simulator.interest import OpenInterest
@@ -49,6 +50,16 @@ _HISTORY = 4096
 """Last prices kept for whoever wants to compare a screen with the market."""
 
 
+class MarketChange(msgspec.Struct, frozen=True):
+    """What was changed of a symbol's market; the fields are those of :class:`SymbolMarket`."""
+
+    instrument: Instrument
+    status: str
+    brackets: Brackets
+    funding_intervals: tuple[tuple[int, int], ...]
+    moves: tuple[tuple[int, Decimal], ...]
+
+
 class SymbolMarket:
     """Everything public about one symbol."""
 
@@ -60,18 +71,12 @@ class SymbolMarket:
             instrument, feed.liquidity(self.symbol) or SyntheticLiquidity(seed, instrument)
         )
         self.series: dict[Interval, CandleSeries] = {}
-        for interval in INTERVALS:
-            finer = self.series[INTERVALS[len(self.series) - 1]] if self.series else None
-            load = partial(feed.history, self.symbol, interval)
-            self.series[interval] = CandleSeries(interval, load, finer)
         self.last_trade_id = 0 if self.book.liquidity.recorded else _FIRST_TRADE_ID
         self.mirrored = isinstance(self.book.liquidity, MirroredLiquidity)
         """Whether mark price and bars come from another exchange."""
         self.update_id = 0
         self.told_best: BestPrices | None = None
         self.tape = Tape()
-        self.changed = False
-        """Whether the contract is other than the feed's."""
         self.moves: list[tuple[int, Decimal]] = []
         """(from when on, ms since the epoch; factor on the feed's prices), ascending."""
         self.status = TRADING if instrument.trading else SETTLING
@@ -82,16 +87,24 @@ class SymbolMarket:
         self.recent: deque[tuple[int, int, Decimal]] = deque(maxlen=_HISTORY)
         """(market ms, wall ms, last price) of late, oldest first."""
         self._feed = feed
+        self._is_new_contract = False
         self._mark = 0.0
         self._mark_ms = feed.start_ms
         self._mark_text = Decimal(0)
         self._seed = seed
         self._rates: dict[int, Decimal] = {}
         self._premium: tuple[int, float] | None = None
+        self._next_funding = (0, 0)
         self._begin(feed.start_ms)
 
     def _begin(self, time_ms: int) -> None:
         """Start at the close of the recorded past, where there is one."""
+        for interval in INTERVALS:
+            finer = (
+                self.series[INTERVALS[INTERVALS.index(interval) - 1]] if self.series else None
+            )
+            load = partial(self._history, interval)
+            self.series[interval] = CandleSeries(interval, load, finer)
         closes = (self.series[interval].last_close() for interval in INTERVALS)
         last = next((close for close in closes if close is not None), None)
         if isinstance(self.book.liquidity, LevelBook):
@@ -198,6 +211,27 @@ class SymbolMarket:
         at = bisect_right(self.moves, time_ms, key=lambda move: move[0])
         return self.moves[at - 1][1] if at else Decimal(1)
 
+    def _history(self, interval: Interval) -> Sequence[Candle]:
+        """The feed's past at the prices that it had here.
+
+        A bar within which the price was moved counts as wholly after it.
+        """
+        candles = self._feed.history(self.symbol, interval)
+        if not self.moves:
+            return candles
+        return [self._scaled_candle(candle) for candle in candles]
+
+    def _scaled_candle(self, candle: Candle) -> Candle:
+        factor = self._factor(candle.close_time_ms - 1)
+        if factor == 1:
+            return candle
+        prices = {
+            name: float(self.on_tick(exact(getattr(candle, name)) * factor))
+            for name in ("open", "high", "low", "close")
+        }
+        quote_volume = candle.quote_volume * float(factor)
+        return msgspec.structs.replace(candle, **prices, quote_volume=quote_volume)
+
     # ── funding ───────────────────────────────────────────────────────────────────────
 
     @property
@@ -212,8 +246,15 @@ class SymbolMarket:
 
     def next_funding_ms(self, time_ms: int) -> int:
         """The first funding time after an instant."""
+        # Asked for several times a step, of nearly the same instant.
+        known_from_ms, known_ms = self._next_funding
+        if known_from_ms <= time_ms < known_ms:
+            return known_ms
         span_ms = self._funding_ms(time_ms)
-        return (time_ms // span_ms + 1) * span_ms
+        next_ms = (time_ms // span_ms + 1) * span_ms
+        if len(self.funding_intervals) == 1:
+            self._next_funding = (next_ms - span_ms, next_ms)
+        return next_ms
 
     def funding_times(self, first_ms: int, last_ms: int) -> list[int]:
         """Funding times from one moment to another, both inclusive, ascending."""
@@ -240,6 +281,7 @@ class SymbolMarket:
         """Pay funding each so many hours from a moment on."""
         self.funding_intervals.append((time_ms, hours))
         self._premium = None
+        self._next_funding = (0, 0)
 
     def _funding_ms(self, time_ms: int) -> int:
         intervals = self.funding_intervals
@@ -296,6 +338,34 @@ class SymbolMarket:
                 return volume * _DAY_MS / interval.ms / len(past)
         return self.instrument.max_quantity
 
+    # ── what a restart must not lose ──────────────────────────────────────────────────
+
+    @property
+    def changed(self) -> bool:
+        """Whether contract, funding times or prices are other than the feed's."""
+        changed = self._is_new_contract or len(self.funding_intervals) > 1
+        return changed or bool(self.moves)
+
+    def to_keep(self) -> MarketChange:
+        """What was changed, for a journal."""
+        return MarketChange(
+            self.instrument,
+            self.status,
+            self.brackets,
+            tuple(self.funding_intervals),
+            tuple(self.moves),
+        )
+
+    def put_back(self, change: MarketChange) -> None:
+        """Take up what was changed in a former run; before anything is played or recalled."""
+        self.moves = list(change.moves)
+        self.funding_intervals = list(change.funding_intervals)
+        self.brackets = change.brackets
+        self.series.clear()
+        self.lines = PriceLines(self.series, self._premium_at)
+        self._begin(self._feed.start_ms)
+        self.change(change.instrument, change.status)
+
     # ── what the contract is ──────────────────────────────────────────────────────────
 
     @property
@@ -312,6 +382,7 @@ class SymbolMarket:
         """Put other filters, another end or another status in force, at once."""
         self.instrument = instrument
         self.status = status
+        self._is_new_contract = True
         book = self.book
         book.instrument = instrument
         if isinstance(book.liquidity, SyntheticLiquidity):

@@ -1,18 +1,24 @@
 """Market data: spans that agree, mark beside last, and acts on a market that hold at once."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.order import Side
 from rusy_tui.simulator.candles import Bar, Window, grouped
 from rusy_tui.simulator.core import SimulatedExchange
+from rusy_tui.simulator.feeds import Feed
 from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
 from rusy_tui.simulator.happenings import ContractMoved, MarkMoved, Printed
+from rusy_tui.simulator.journal import Saved, saved
+from rusy_tui.simulator.markets import SyntheticMarket
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.spans import Span
 from tests.simulator.serving import Served, on_exchange
@@ -330,3 +336,61 @@ def test_single_trades_sum_up_to_what_was_told() -> None:
         assert [each["a"] for each in told] == list(range(1, 51))
 
     on_exchange(scenario, feed)
+
+
+# ── what a restart must not lose ──────────────────────────────────────────────────────────
+
+
+def _run(
+    feed: Feed, former: Saved | None, until_ms: int, act: Callable[..., None]
+) -> tuple[Saved, list[Bar], list[Bar]]:
+    """Play a market up to a moment, on what a former run kept, then act and keep it."""
+
+    async def scenario(clock: LockstepClock) -> tuple[Saved, list[Bar], list[Bar]]:
+        exchange = SimulatedExchange(feed, clock, former.books() if former else [], _SEED)
+        if former:
+            former.put_back(exchange)
+        resume_ms = former.market_ms if former else None
+        playing = asyncio.create_task(play(exchange, feed, clock, resume_ms))
+        await clock.sleep_until_market(until_ms)
+        act(exchange)
+        await clock.sleep(1)
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+        market = exchange.markets[SYMBOL]
+        bars = [market.bars(Window(span, START_MS, None, 1500)) for span in (Span.M1, Span.H4)]
+        state = msgspec.json.decode(msgspec.json.encode(saved(exchange, _MARKET)), type=Saved)
+        return state, bars[0], bars[1]
+
+    return lockstep(scenario, former.market_ms if former else feed.start_ms)
+
+
+_MARKET = SyntheticMarket(_SEED, START_MS, (SYMBOL,))
+
+
+def test_a_restart_goes_on_at_the_moved_price_with_the_changed_contract() -> None:
+    def change(exchange: SimulatedExchange) -> None:
+        exchange.change_instrument(
+            SYMBOL, min_notional=D(7), status="PRE_SETTLE", funding_interval_h=4
+        )
+        exchange.move_price(SYMBOL, D("1.25"))
+
+    def nothing(exchange: SimulatedExchange) -> None:
+        market = exchange.markets[SYMBOL]
+        assert (market.instrument.min_notional, market.status) == (D(7), "PRE_SETTLE")
+        assert market.funding_interval_h == 4
+
+    at_ms = START_MS + 20 * 60_000 + 5_000
+    first, before, _ = _run(_MARKET.feed(None), None, at_ms, change)
+    # Within the hour of the move, and hours after it, when it is part of the past.
+    for hours in (0, 2, 3):
+        feed = _MARKET.feed(first.market_ms)
+        second, after, spans = _run(feed, first, at_ms + hours * _HOUR_MS + 5_000, nothing)
+        after_by_time = {bar.open_time_ms: bar for bar in after}
+        for bar in before[:20]:
+            assert after_by_time[bar.open_time_ms].close == bar.close
+        assert after[-1].close > before[0].close * D("1.15")
+        assert second.markets[SYMBOL].aggregate > first.markets[SYMBOL].aggregate
+        assert spans[-1].close == after[-1].close
+        first = second
