@@ -21,6 +21,7 @@ from benchmarks import (
     predictions,
     publishing,
     screen,
+    starting,
     storing,
 )
 from benchmarks.measuring import Row, table
@@ -29,6 +30,7 @@ _ALL: dict[str, Callable[[], list[Row]]] = {
     "lockstep": lockstep.measure,
     "messages": messages.measure,
     "orders": orders.measure,
+    "starting": starting.measure,
     "predictions": predictions.measure,
     "storing": storing.measure,
     "publishing": publishing.measure,

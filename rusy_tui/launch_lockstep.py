@@ -58,6 +58,7 @@ class World:
     parts: Parts
     engine: Engine
     exchange: SimulatedExchange
+    server: SimulatorServer
 
 
 def in_lockstep(start_ms: int, main: Callable[[LockstepClock], Awaitable[T]]) -> T:
@@ -161,7 +162,7 @@ async def world(
         await _started(publisher, running)
         playing = asyncio.create_task(play(exchange, feed, clock))
         stack.push_async_callback(_cancelled, playing)
-        yield World(parts=parts, engine=engine, exchange=exchange)
+        yield World(parts=parts, engine=engine, exchange=exchange, server=server)
 
 
 async def _started(publisher: Publisher, running: asyncio.Task[None]) -> None:

@@ -6,6 +6,8 @@ after having been told is banned and gets 418: for 2 minutes, then longer each t
 days. How many requests the exchange lets pass before it bans is not documented.
 """
 
+from collections import Counter
+
 import msgspec
 
 from rusy_tui.domain.clock import Clock
@@ -64,6 +66,8 @@ class Limits:
         self._clock = clock
         self._announced = announced
         self._used: dict[tuple[str, int], tuple[int, int]] = {}
+        self.weight_by_path: Counter[str] = Counter()
+        """All that was ever asked, by the endpoint's path."""
         self._pauses: dict[str, Pause] = {}
         self._bans: dict[str, int] = {}
         self.pauses: list[Pause] = []
@@ -78,6 +82,7 @@ class Limits:
                 why = refusal(-1003, self._announced.funding_in_5_min)
                 raise LimitHit(why, self._wait_s(_FIVE_MINUTES_MS))
             return self.used(address)
+        self.weight_by_path[path] += weight
         used = self._add(address, _MINUTE_MS, weight)
         if used > self._announced.weight_a_minute:
             wait_s = self._wait_s(_MINUTE_MS)
