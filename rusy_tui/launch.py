@@ -289,7 +289,7 @@ def keep_traceback(text: str) -> Path:
 
 def simulator(arguments: Sequence[str]) -> int:
     """The simulated exchange alone, as a process in the foreground."""
-    command = [sys.executable, "-m", "rusy_tui.simulator.process", *arguments]
+    command = [sys.executable, "-m", "rusy_tui.launching.exchange_process", *arguments]
     return _become(command)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rusy_tui.domain.errors import ConfigurationError, UsageError
+from rusy_tui.domain.settings import Venue
 from rusy_tui.launching import places
 
 if TYPE_CHECKING:
@@ -67,10 +68,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         if not settings.exchange.venue.simulated:
             return self.folder / settings.exchange.venue.value
         demo = settings.demo
+        if settings.exchange.venue is Venue.PAPER:
+            exchange = settings.exchange
+            what_paper = (
+                settings.data.symbols,
+                str(demo.balance),
+                exchange.rest_url,
+                exchange.ws_url,
+            )
+            return self.folder / f"paper-{_digest(what_paper)}"
         what = (demo.seed, demo.start_ms, demo.symbols, str(demo.balance), self.replay)
-        digest = hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:8]
         name = f"seed-{demo.seed}" if self.replay is None else Path(self.replay.file).stem
-        return self.folder / f"{name}-{digest}"
+        return self.folder / f"{name}-{_digest(what)}"
 
     def settings(self) -> "Settings":
         """The configuration of this job, judged.
@@ -140,6 +149,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             return settings
         desk = dataclasses.replace(settings.desk, mode=Mode(self.mode))
         return dataclasses.replace(settings, desk=desk)
+
+
+def _digest(what: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:8]
 
 
 def _configured(path: Path) -> "Settings":

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rusy_tui.clock import PacedClock, SystemClock
 from rusy_tui.domain.clock import Clock, PaceControl
-from rusy_tui.domain.errors import ConfigurationError
 from rusy_tui.domain.settings import Settings, Venue
 from rusy_tui.launching import places, simulated
+from rusy_tui.launching.addresses import ADDRESSES, Urls
 from rusy_tui.launching.job import Job
 from rusy_tui.link.hub import Publisher
 
@@ -28,22 +28,6 @@ Progress = Callable[[str], None]
 
 # One call at a time would let the chart's reading wait for the journal's writing.
 _DATABASE_CALLS = 4
-
-
-class _Urls(NamedTuple):
-    """Base addresses; ``sapi_url`` None where nobody tells what a key may do."""
-
-    rest_url: str
-    ws_url: str
-    sapi_url: str | None = None
-
-
-_ADDRESSES = {
-    Venue.LIVE: _Urls(
-        "https://fapi.binance.com", "wss://fstream.binance.com", "https://api.binance.com"
-    ),
-    Venue.TESTNET: _Urls("https://demo-fapi.binance.com", "wss://fstream.binancefuture.com"),
-}
 
 
 class Market:
@@ -109,7 +93,7 @@ async def build(
 
 
 async def _market(job: Job, settings: Settings, stack: contextlib.AsyncExitStack) -> Market:
-    if settings.exchange.venue is Venue.DEMO:
+    if settings.exchange.venue.simulated:
         return await _simulated_market(job, settings, stack)
     return await real_market(job, settings)
 
@@ -125,9 +109,11 @@ async def _simulated_market(
     place, clock = found.place, PacedClock(found.pace)
     control = simulated.SimulatorPace(place, clock)
     stack.push_async_callback(control.close)
-    urls = _Urls(place.rest_url, place.ws_url, place.rest_url)
+    urls = Urls(place.rest_url, place.ws_url, place.rest_url)
     secrets = Secrets(api_key=SecretStr(place.api_key), api_secret=SecretStr(place.api_secret))
     exchange = await _exchange(settings, urls, secrets, clock)
+    if settings.exchange.venue is Venue.PAPER:
+        return Market(exchange, clock)
     return Market(exchange, clock, control, settings.demo.speed)
 
 
@@ -135,27 +121,20 @@ async def real_market(job: Job, settings: Settings) -> Market:
     """An exchange that is elsewhere, not connected to yet.
 
     Raises:
-        ConfigurationError: the venue has no addresses, or there are no keys.
+        ConfigurationError: there are no keys.
     """
     venue = settings.exchange.venue
-    given, known = settings.exchange, _ADDRESSES.get(venue, _Urls("", ""))
+    given, known = settings.exchange, ADDRESSES[venue]
     rest_url, ws_url = given.rest_url or known.rest_url, given.ws_url or known.ws_url
-    # An exchange that simulates an account tells it beside everything else.
-    sapi_url = given.sapi_url or (rest_url if venue.simulated else known.sapi_url)
-    if not (rest_url and ws_url):
-        raise ConfigurationError(
-            f"exchange.venue: {venue} has no addresses of its own yet: set exchange.rest_url "
-            "and exchange.ws_url to an exchange that simulates the account, or use demo, "
-            "testnet or live"
-        )
+    sapi_url = given.sapi_url or known.sapi_url
     clock = SystemClock()
-    urls = _Urls(rest_url, ws_url, sapi_url)
+    urls = Urls(rest_url, ws_url, sapi_url)
     exchange = await _exchange(settings, urls, job.secrets(), clock)
     return Market(exchange, clock)
 
 
 async def _exchange(
-    settings: Settings, urls: _Urls, secrets: "Secrets", clock: Clock
+    settings: Settings, urls: Urls, secrets: "Secrets", clock: Clock
 ) -> "ExchangePort":
     def make() -> "ExchangePort":
         from rusy_tui.exchange.binance import BinanceExchange

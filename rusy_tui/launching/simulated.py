@@ -15,7 +15,8 @@ import msgspec
 from rusy_tui.clock import PacedClock
 from rusy_tui.domain.clock import Pace
 from rusy_tui.domain.errors import RusyError, UnreachableError, UsageError
-from rusy_tui.domain.settings import Settings
+from rusy_tui.domain.settings import Settings, Venue
+from rusy_tui.launching.addresses import ADDRESSES
 from rusy_tui.launching.job import Job
 from rusy_tui.launching.spawn import opened_log
 
@@ -116,18 +117,25 @@ async def _start(job: Job, settings: Settings, folder: Path) -> Running:
 
 def _command(job: Job, settings: Settings, folder: Path) -> list[str]:
     demo = settings.demo
-    command = [sys.executable, "-m", "rusy_tui.simulator.process", "--directory", str(folder)]
-    options: dict[str, object] = {
-        "speed": demo.speed,
-        "seed": demo.seed,
-        "balance": demo.balance,
-    }
-    if job.replay is None:
+    program = "rusy_tui.launching.exchange_process"
+    command = [sys.executable, "-m", program, "--directory", str(folder)]
+    options: dict[str, object] = {"seed": demo.seed, "balance": demo.balance}
+    if settings.exchange.venue is Venue.PAPER:
+        public, given = ADDRESSES[Venue.LIVE], settings.exchange
+        options |= {
+            "market": "mirror",
+            "symbols": ",".join(settings.data.symbols),
+            "source-rest": given.rest_url or public.rest_url,
+            "source-ws": given.ws_url or public.ws_url,
+        }
+    elif job.replay is None:
+        options["speed"] = demo.speed
         options |= {"market": "synthetic", "start": demo.start.isoformat()}
         options["symbols"] = ",".join(demo.symbols)
     else:
         replay = job.replay
         options |= {
+            "speed": demo.speed,
             "market": "replay",
             "replay": replay.file,
             "symbol": demo.symbols[0],

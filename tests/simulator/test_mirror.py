@@ -131,10 +131,7 @@ def test_an_order_fills_by_the_sources_trades() -> None:
                 newOrderRespType="RESULT",
             )
             assert taken.body["status"] == "FILLED", taken.body
-            query = await mirror.signed(
-                "GET", "/fapi/v1/order", symbol=SYMBOL, orderId=taken.body["orderId"]
-            )
-            assert float(query.body["avgPrice"]) == float(best.ask)
+            assert mirror.account.position(SYMBOL).entry_price == best.ask
             resting = await mirror.signed(
                 "POST",
                 "/fapi/v1/order",

@@ -175,6 +175,7 @@ def test_trades_make_candles_and_prices_and_fill_orders(recordings: Path) -> Non
                     newOrderRespType="RESULT",
                 )
             ).body
+            said["paid"] = served.account.position("BTCUSDT").entry_price
             said["resting"] = (
                 await served.signed(
                     "POST",
