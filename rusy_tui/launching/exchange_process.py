@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+from rusy_tui.domain.errors import UnreachableError
 from rusy_tui.domain.settings import Venue
 from rusy_tui.launching.addresses import ADDRESSES
 from rusy_tui.launching.places import ban_file
@@ -37,7 +38,14 @@ async def open_source(market: MirrorMarket) -> AsyncGenerator[Source]:
         seed=market.seed,
         ban_file=ban_file(rest_url),
     )
-    await exchange.connect()
+    try:
+        await exchange.connect()
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"the exchange to mirror, {rest_url}: {error}; look at the network, or name "
+            "another one with --source-rest and --source-ws (in a configuration: "
+            "exchange.rest_url and exchange.ws_url)"
+        ) from error
     try:
         yield exchange
     finally:

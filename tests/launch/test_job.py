@@ -69,3 +69,18 @@ def test_a_socket_path_always_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = places.socket_path(account)
     assert len(os.fsencode(path)) <= LONGEST_PATH
     assert str(os.getuid()) in path.parent.name
+
+
+def test_paper_has_a_folder_for_each_source_and_needs_no_key(
+    home: Path, tmp_path: Path
+) -> None:
+    def folder(lines: str) -> Path:
+        path = tmp_path / "configuration.yaml"
+        path.write_text("exchange:\n  venue: paper\n" + lines)
+        job = Job(demo=False, config=str(path))
+        return job.market_folder(job.settings())
+
+    public, other = folder(""), folder("  rest_url: http://h:1\n  ws_url: ws://h:1\n")
+    assert public != other
+    assert public.parent == other.parent == home / "engine"
+    assert public.name.startswith("paper-")

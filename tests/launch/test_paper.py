@@ -1,0 +1,90 @@
+"""Paper, whole: an engine on a simulated account, in a market that mirrors another one."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+def _rusy(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "rusy_tui.cli.main", *arguments],
+        env={**os.environ, "RUSY_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _line(process: subprocess.Popen[str], words: str) -> Any:
+    """The first line of a process that says something, as JSON."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if words in line:
+            return json.loads(line)
+    raise AssertionError("".join(said))
+
+
+@pytest.fixture
+def source() -> Iterator[Any]:
+    """The addresses of an exchange in place of the public one."""
+    with tempfile.TemporaryDirectory(prefix="rusy-") as home:
+        process = _rusy(
+            Path(home), "simulator", "--json", "--speed", "1", "--symbols", "BTCUSDT,ETHUSDT"
+        )
+        yield _line(process, "rest_url")
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+def test_paper_trades_a_simulated_account_in_the_sources_market(source: Any) -> None:
+    with tempfile.TemporaryDirectory(prefix="rusy-") as made:
+        home = Path(made)
+        config = home / "configuration.yaml"
+        config.write_text(
+            "exchange:\n"
+            f"  venue: paper\n  rest_url: {source['rest_url']}\n  ws_url: {source['ws_url']}\n"
+            "data:\n  pairs:\n    - symbol: BTCUSDT\n"
+        )
+        engine = _rusy(home, "headless", "--config", str(config))
+        try:
+            running = _line(engine, '"phase":"running"')
+            # The market's time is the source's, which is not the machine's.
+            assert running["market"].startswith("2024-03-04T08:0")
+            status = _rusy(home, "status", "--json").communicate(timeout=60)[0]
+            state = json.loads(status)
+            assert state["venue"] == "paper"
+            assert state["account"]["equity"] == "10000"
+            (address,) = home.glob("engine/paper-*/simulator.json")
+            mirror = json.loads(address.read_bytes())
+            assert mirror["rest_url"] != source["rest_url"]
+            # Neither the account nor any order of it is the source's.
+            assert mirror["api_key"] != source["accounts"][0]["api_key"]
+        finally:
+            _rusy(home, "stop").communicate(timeout=60)
+            assert engine.wait(timeout=60) == 0
+            os.kill(mirror["pid"], 15)
+
+
+def test_a_source_that_does_not_answer_is_named() -> None:
+    with tempfile.TemporaryDirectory(prefix="rusy-") as home:
+        process = _rusy(
+            Path(home),
+            *("simulator", "--market", "mirror", "--symbols", "BTCUSDT"),
+            *("--source-rest", "http://127.0.0.1:9", "--source-ws", "ws://127.0.0.1:9"),
+        )
+        said = process.communicate(timeout=60)[0]
+        assert process.returncode == 3
+        assert "http://127.0.0.1:9" in said
+        assert "Traceback" not in said
