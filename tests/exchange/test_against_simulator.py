@@ -38,6 +38,7 @@ from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.feeds.replay import ReplayFeed
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
+from rusy_tui.simulator.switches import Switches
 
 FROM_MS = 1_750_003_200_000 - 1_750_003_200_000 % 3_600_000
 HOURS = 12
@@ -61,14 +62,22 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def on_simulator(recording: Path, scenario: Scenario) -> Any:
+# What the exchange's documents leave open, one way and the other.
+BOTH_WAYS = [
+    Switches(),
+    Switches(countdown_cancels_algos=True, stops_need_position=True),
+]
+both_ways = pytest.mark.parametrize("switches", BOTH_WAYS, ids=["unset", "set"])
+
+
+def on_simulator(recording: Path, scenario: Scenario, switches: Switches | None = None) -> Any:
     start_ms = FROM_MS + HOURS // 2 * 3_600_000
     loop, clock = new_lockstep_loop(start_ms - 5_000)
 
     async def run() -> Any:
         feed = ReplayFeed(recording, from_ms=start_ms)
         account = AccountSpec(api_key="k", api_secret="s", balance=Decimal(10_000))
-        simulated = SimulatedExchange(feed, clock, [account], seed=1)
+        simulated = SimulatedExchange(feed, clock, [account], 1, switches)
         server = SimulatorServer(simulated, clock, lockstep=True, control_token="t")
         await server.start()
         market = asyncio.create_task(play(simulated, feed, clock))
@@ -146,7 +155,8 @@ def test_what_the_market_and_the_account_are(recording: Path) -> None:
     on_simulator(recording, scenario)
 
 
-def test_a_trade_from_entry_to_flat(recording: Path) -> None:
+@both_ways
+def test_a_trade_from_entry_to_flat(recording: Path, switches: Switches) -> None:
     async def scenario(
         exchange: BinanceExchange, simulated: SimulatedExchange, clock: LockstepClock
     ) -> None:
@@ -257,10 +267,11 @@ def test_a_trade_from_entry_to_flat(recording: Path) -> None:
         # Closing ends the streams, and whoever ran them goes on.
         await user
 
-    on_simulator(recording, scenario)
+    on_simulator(recording, scenario, switches)
 
 
-def test_a_stop_triggers_and_closes(recording: Path) -> None:
+@both_ways
+def test_a_stop_triggers_and_closes(recording: Path, switches: Switches) -> None:
     async def scenario(
         exchange: BinanceExchange, simulated: SimulatedExchange, clock: LockstepClock
     ) -> None:
@@ -285,7 +296,7 @@ def test_a_stop_triggers_and_closes(recording: Path) -> None:
         await exchange.close()
         await user
 
-    on_simulator(recording, scenario)
+    on_simulator(recording, scenario, switches)
 
 
 def test_streams_tell_every_closed_bar_and_two_runs_are_equal(recording: Path) -> None:

@@ -129,6 +129,9 @@ def test_cancelling_and_asking() -> None:
     assert state_of(stop) is OrderState.CANCELED
     assert code_of(lambda: conditionals.cancel(bench.account, None, "mine", now_ms)) == -2011
     assert conditionals.find(bench.account, None, "mine") is stop
+    # After it is over, its id is taken again: the newest has it.
+    second = bench.stop(Side.SELL, "49400.0", client_id="mine")
+    assert conditionals.find(bench.account, None, "mine") is second
 
 
 def test_there_is_a_most_of_open_ones() -> None:

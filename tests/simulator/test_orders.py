@@ -65,6 +65,16 @@ def test_a_position_never_exceeds_what_its_leverage_allows() -> None:
     assert code_of(lambda: bench.limit(Side.BUY, "49900.0", "1.1")) == -2027
 
 
+def test_there_is_a_most_of_open_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rusy_tui.simulator.trading.MAX_OPEN_ORDERS", 3)
+    bench = Bench()
+    for _ in range(3):
+        bench.limit(Side.BUY, "49900.0")
+    assert code_of(lambda: bench.limit(Side.BUY, "49900.0")) == -2025
+    # Each account has its own.
+    assert code_of(lambda: bench.limit(Side.BUY, "49900.0", account=bench.other)) == 0
+
+
 def test_a_client_id_is_unique_among_open_orders_and_free_again_afterwards() -> None:
     bench = Bench()
     first = bench.limit(Side.BUY, "49900.0", client_id="mine")
