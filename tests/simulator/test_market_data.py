@@ -12,6 +12,7 @@ import pytest
 
 from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.order import Side
+from rusy_tui.simulator.brackets import table
 from rusy_tui.simulator.candles import Bar, Window, grouped
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.feeds import Feed
@@ -236,6 +237,44 @@ def test_a_changed_funding_interval_pays_at_its_own_times() -> None:
     paid = [entry for entry in bench.account.ledger if entry.kind == "FUNDING_FEE"]
     assert [entry.time_ms for entry in paid] == [START_MS + n * _HOUR_MS for n in (1, 2, 3)]
     assert all(entry.amount < 0 for entry in paid)
+
+
+def test_changed_brackets_hold_and_are_answered_at_once() -> None:
+    async def scenario(served: Served) -> None:
+        lower = table([(20, "50000", "0.01"), (10, "200000", "0.02")])
+        served.exchange.change_instrument(SYMBOL, brackets=lower)
+        reply = await served.signed("GET", "/fapi/v1/leverageBracket", symbol=SYMBOL)
+        (told,) = reply.body if isinstance(reply.body, list) else [reply.body]
+        assert [row["initialLeverage"] for row in told["brackets"]] == [20, 10]
+        assert [row["cum"] for row in told["brackets"]] == [0, 500]
+        for leverage, code in ((21, -4028), (20, 0)):
+            set_to = await served.signed(
+                "POST", "/fapi/v1/leverage", symbol=SYMBOL, leverage=leverage
+            )
+            assert set_to.code == code
+
+    on_exchange(scenario)
+
+
+def test_funding_history_begins_with_the_contract_and_keeps_its_intervals() -> None:
+    bench = Bench()
+    market = bench.market
+    bench.exchange.change_instrument(SYMBOL, funding_interval_h=4)
+    day_ms = 24 * _HOUR_MS
+    times = market.funding_times(START_MS - day_ms, START_MS + day_ms)
+    assert [(time_ms - START_MS) // _HOUR_MS for time_ms in times] == [
+        *(-24, -16, -8, 0),
+        *(4, 8, 12, 16, 20, 24),
+    ]
+
+    async def scenario(served: Served) -> None:
+        served.exchange.change_instrument(SYMBOL, onboard_ms=START_MS - day_ms)
+        path = f"/fapi/v1/fundingRate?symbol={SYMBOL}"
+        for query in ("", "&startTime=0"):
+            rows = (await served.public(path + query)).body
+            assert [row["fundingTime"] for row in rows] == times[:4]
+
+    on_exchange(scenario)
 
 
 def test_a_changed_contract_is_answered_at_once() -> None:

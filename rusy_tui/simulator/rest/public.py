@@ -205,12 +205,14 @@ def _funding_rate(call: Call) -> object:
     longest_ms = 8 * _HOUR_MS
     rows = []
     for market in markets:
+        onboard_ms = market.instrument.onboard_ms
         if start_ms is None:
-            first_ms = end_ms - limit * longest_ms
+            first_ms = max(end_ms - limit * longest_ms, onboard_ms)
             times = market.funding_times(first_ms, end_ms)[-limit:]
         else:
-            last_ms = min(end_ms, start_ms + limit * longest_ms)
-            times = market.funding_times(start_ms, last_ms)[:limit]
+            first_ms = max(start_ms, onboard_ms)
+            last_ms = min(end_ms, first_ms + limit * longest_ms)
+            times = market.funding_times(first_ms, last_ms)[:limit]
         rows += [(time_ms, market) for time_ms in times]
     rows.sort(key=lambda row: row[0])
     return [
