@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy
+.PHONY: done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients
 
 CAPTURES ?= .cache/walk
 
@@ -110,6 +110,9 @@ done-bad-input: .venv/.stamp-dev ## bad input of every kind: message and exit co
 
 done-faults: .venv/.stamp-dev ## the adapter under each fault of the simulated exchange
 	@$(PYTEST) -v tests/faults $(ARGS)
+
+done-clients: .venv/.stamp-dev ## the official SDK and python-binance on the simulator, counted
+	@REQUIRE=all $(PYTEST) -q tests/clients $(ARGS)
 
 done-replay: .venv/.stamp-run ## a recorded week twice, compared byte for byte (DATA=DIR)
 	@$(NEEDS_DATA)

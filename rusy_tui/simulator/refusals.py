@@ -28,7 +28,16 @@ class Refusal(Exception):
 
 
 _TEXTS = {
+    -1000: "An unknown error occurred while processing the request.",
+    -1001: "Internal error; unable to process your request. Please try again.",
     -1003: "Too many requests; current limit of IP is {0} requests per minute.",
+    -1006: (
+        "An unexpected response was received from the message bus. Execution status unknown."
+    ),
+    -1007: (
+        "Timeout waiting for response from backend server. Send status unknown; execution "
+        "status unknown."
+    ),
     -1008: (
         "Request throttled by system-level protection. "
         "Reduce-only/close-position orders are exempt. Please try again."
@@ -49,14 +58,17 @@ _TEXTS = {
     -1130: "Data sent for parameter '{0}' is not valid.",
     -1136: "Invalid newOrderRespType.",
     -2007: "Invalid callBack rate.",
+    -2010: "New order rejected.",
     -2011: "Unknown order sent.",
     -2013: "Order does not exist.",
     -2014: "API-key format invalid.",
     -2015: "Invalid API-key, IP, or permissions for action.",
+    -2018: "Balance is insufficient.",
     -2019: "Margin is insufficient.",
     -2020: "Unable to fill.",
     -2021: "Order would immediately trigger.",
     -2022: "ReduceOnly Order is rejected.",
+    -2023: "User in liquidation mode now.",
     -2025: "Reach max open order limit.",
     -2027: "Exceeded the maximum allowable position at current leverage.",
     -2028: "Leverage is smaller than permitted: insufficient margin balance.",
@@ -87,8 +99,10 @@ _TEXTS = {
     -4068: "Position side cannot be changed if there exists position.",
     -4082: "Invalid number of batch place orders.",
     -4087: "User can only place reduce only order.",
+    -4088: "User can not place order currently.",
     -4116: "ClientOrderId is duplicated.",
     -4117: "Stop order is triggering.",
+    -4118: ("ReduceOnly Order Failed. Please check your existing position and open orders."),
     -4120: (
         "Order type not supported for this endpoint. "
         "Please use the Algo Order API endpoints instead."
@@ -118,6 +132,8 @@ _TEXTS = {
     -4183: "Limit price can't be higher than {0}.",
     -4184: "Limit price can't be lower than {0}.",
     -4192: "Trade forbidden due to Cooling-off Period.",
+    -4210: "Stop price can't be higher than {0}.",
+    -4211: "Stop price can't be lower than {0}.",
     -4400: (
         "Futures Trading Quantitative Rules violated, only reduceOnly order is allowed, please "
         "try again later."
@@ -147,6 +163,7 @@ _TEXTS = {
     -5047: "The original order is not a reduce-only order.",
 }
 _STATUS = {
+    **dict.fromkeys((-1000, -1001, -1006, -1007), UNAVAILABLE),
     -1003: TOO_MANY_REQUESTS,
     -1008: UNAVAILABLE,
     -1015: TOO_MANY_REQUESTS,

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from binance_common.configuration import ConfigurationRestAPI, ConfigurationWebSocketStreams
 from binance_common.errors import Error
@@ -15,6 +15,7 @@ from binance_sdk_derivatives_trading_usds_futures.websocket_streams import (
     DerivativesTradingUsdsFuturesWebSocketStreams,
 )
 
+from tests.clients import counts
 from tests.clients.serving import Exchange, Keys
 
 _TIMEOUT_MS = 20_000
@@ -26,7 +27,7 @@ _HEAR_S = 20.0
 def rest(exchange: Exchange, keys: Keys | None = None) -> DerivativesTradingUsdsFuturesRestAPI:
     """The SDK's REST client, with keys or without."""
     private_key = keys.private_key if keys else None
-    return DerivativesTradingUsdsFuturesRestAPI(
+    client = DerivativesTradingUsdsFuturesRestAPI(
         ConfigurationRestAPI(
             api_key=keys.api_key if keys else None,
             api_secret=keys.api_secret if keys and not private_key else None,
@@ -36,6 +37,37 @@ def rest(exchange: Exchange, keys: Keys | None = None) -> DerivativesTradingUsds
             retries=0,
         )
     )
+    return cast(DerivativesTradingUsdsFuturesRestAPI, _Noting(client))
+
+
+class _Noting:
+    """The client, and a note of what it parsed."""
+
+    def __init__(self, client: DerivativesTradingUsdsFuturesRestAPI) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def ask(*values: Any, **named: Any) -> _Answer:
+            return _Answer(name, method(*values, **named))
+
+        return ask
+
+
+class _Answer:
+    """An answer of the SDK's, parsed once."""
+
+    def __init__(self, method: str, response: Any) -> None:
+        self._parsed = response.data()
+        self._response = response
+        counts.parsed(method, self._parsed)
+
+    def data(self) -> Any:
+        return self._parsed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
 
 
 def code_of(ask: Callable[[], object]) -> int:
@@ -87,7 +119,8 @@ async def hearing(exchange: Exchange, subscribe: Subscribe) -> AsyncGenerator[He
     await typed.create_connection()  # type: ignore[no-untyped-call]
     await plain.create_connection()  # type: ignore[no-untyped-call]
     try:
-        handle = await subscribe(typed)
+        asked = _Asked(typed)
+        handle = await subscribe(cast(DerivativesTradingUsdsFuturesWebSocketStreams, asked))
         handle.on("message", heard.parsed.append)
         name = handle._stream
         connection = typed.stream_connections.stream_connections_map[name]
@@ -97,6 +130,8 @@ async def hearing(exchange: Exchange, subscribe: Subscribe) -> AsyncGenerator[He
         await typed.list_subscribe()
         await plain.list_subscribe()
         yield heard
+        if heard.parsed and heard.raw:
+            counts.streams.add(asked.method)
     finally:
         await typed.close_connection()
         await plain.close_connection()
@@ -106,3 +141,15 @@ def _streams(exchange: Exchange) -> DerivativesTradingUsdsFuturesWebSocketStream
     return DerivativesTradingUsdsFuturesWebSocketStreams(
         ConfigurationWebSocketStreams(stream_url=exchange.ws_url)
     )
+
+
+class _Asked:
+    """The stream client, and the name of the method that was called on it."""
+
+    def __init__(self, client: DerivativesTradingUsdsFuturesWebSocketStreams) -> None:
+        self._client = client
+        self.method = ""
+
+    def __getattr__(self, name: str) -> Any:
+        self.method = name
+        return getattr(self._client, name)

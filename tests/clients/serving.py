@@ -78,6 +78,10 @@ class Exchange:
         """Let something go wrong."""
         self.call(lambda _: self._server.faults.add(fault))
 
+    def mend(self) -> None:
+        """Let nothing go wrong any more."""
+        self.call(lambda _: self._server.faults.clear())
+
     def open_account(self, name: str = "opened", **fields: Any) -> Keys:
         """A new account that nobody else uses; ``fields`` are those of its AccountSpec."""
         self._opened += 1
@@ -112,9 +116,15 @@ def _spec(keys: Keys, **fields: Any) -> AccountSpec:
 
 @contextmanager
 def served_in_thread(
-    accounts: Sequence[AccountSpec] | None = None, *, flush_s: float | None = None
+    accounts: Sequence[AccountSpec] | None = None,
+    *,
+    flush_s: float | None = None,
+    played: bool = True,
 ) -> Generator[Exchange]:
-    """Serve a synthetic market at its own pace for as long as the block lasts."""
+    """Serve a synthetic market at its own pace for as long as the block lasts.
+
+    Not ``played``, it stands still where its past ended, and moves when a test moves it.
+    """
     specs = starting_accounts() if accounts is None else accounts
     ready: list[Exchange] = []
     failed: list[BaseException] = []
@@ -132,7 +142,7 @@ def served_in_thread(
             exchange, clock, lockstep=False, control_token=TOKEN, flush_s=flush_s
         )
         await server.start()
-        playing = asyncio.create_task(play(exchange, feed, clock, now_ms))
+        playing = [asyncio.create_task(play(exchange, feed, clock, now_ms))] if played else []
         # The past is played in one go; only then may clients come.
         await asyncio.sleep(0)
         ready.append(Exchange(server, loop))
@@ -140,9 +150,10 @@ def served_in_thread(
         try:
             await stop.wait()
         finally:
-            playing.cancel()
-            with suppress(asyncio.CancelledError):
-                await playing
+            for task in playing:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await server.stop()
 
     def run() -> None:

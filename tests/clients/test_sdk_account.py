@@ -55,8 +55,8 @@ def test_account_v2_and_v3(holder: SDK) -> None:
 
 def test_balances(holder: SDK) -> None:
     for answer in (holder.futures_account_balance_v2(), holder.futures_account_balance_v3()):
+        walk(answer.data())
         balance = _row(answer.data())
-        walk(balance)
         assert 0 < Decimal(balance.available_balance) < Decimal(balance.balance) < 100_000
 
 
@@ -253,7 +253,7 @@ def test_listen_keys(client: SDK) -> None:
     extended = client.keepalive_user_data_stream().data()
     walk(extended)
     assert extended.listen_key == opened.listen_key
-    client.close_user_data_stream()
+    walk(client.close_user_data_stream().data())
     assert code_of(client.keepalive_user_data_stream) == -1125
 
 

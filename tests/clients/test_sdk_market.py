@@ -40,7 +40,7 @@ _MINUTE_MS = 60_000
 
 def test_ping_and_time(exchange_here: Exchange) -> None:
     client = rest(exchange_here)
-    client.test_connectivity()
+    walk(client.test_connectivity().data())
     walk(client.check_server_time().data())
 
 
@@ -83,6 +83,7 @@ def test_candles_of_all_kinds(exchange_here: Exchange, span: str) -> None:
     }
     for name, answer in answers.items():
         rows = answer.data()
+        walk(rows)
         assert len(rows) == 10, name
         opens = [int(row[0]) for row in rows]
         span_ms = opens[1] - opens[0]

@@ -28,6 +28,7 @@ from binance_sdk_derivatives_trading_usds_futures.websocket_streams.models impor
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.faults import Fault, Kind
+from tests.clients import counts
 from tests.clients.sdk import Hearing, hearing, rest
 from tests.clients.serving import Exchange, Keys
 from tests.clients.walk import walk_raw
@@ -92,6 +93,7 @@ async def _on_line(here: Exchange, keys: Keys, scenario: Scenario) -> Hearing:
         await scenario(Line(here, keys, heard))
         count = len(heard.raw)
         await heard.wait(lambda heard: len(heard.parsed) >= count)
+    counts.streams |= {raw["e"] for raw in heard.raw}
     named = tuple(EVENTS.values())
     assert all(isinstance(event.actual_instance, named) for event in heard.parsed)
     return heard

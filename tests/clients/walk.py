@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tests.clients import counts
+
 _ASIDE = "additional_properties"
 
 
@@ -35,6 +37,7 @@ def walk(value: object, absent: Mapping[str, str] | None = None) -> None:
     assert all(reasons.values()), "a missing field needs a reason"
     found = faults(value, reasons.keys())
     assert not found, "\n".join(found)
+    counts.walked(value)
 
 
 def walk_raw(model: type[BaseModel], raw: Any, absent: Mapping[str, str] | None = None) -> None:

@@ -175,3 +175,16 @@ def test_the_book_never_crosses_and_is_the_same_each_time(
     levels = liquidity.ladder(ask, 1, START_MS)
     assert all(level.quantity >= D("0.001") for level in levels)
     assert levels == liquidity.ladder(ask, 1, START_MS)
+
+
+def test_a_book_that_was_taken_whole_shows_nothing_until_the_market_trades() -> None:
+    bench = Bench(balance="100000000")
+    _, asks = bench.market.book.depth(1000)
+    everything = sum((level.quantity for level in asks), D(0))
+    order = bench.limit(Side.BUY, "51000.0", format(everything + 1, "f"), TimeInForce.IOC)
+    assert order.filled == everything
+    best = bench.market.book.best()
+    assert best.ask_quantity == 0
+    assert best.bid_quantity > 0
+    bench.trade("50000.0")
+    assert bench.market.book.best().ask_quantity > 0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from rusy_tui.simulator.faults.damage import damaged
-from rusy_tui.simulator.faults.fault import Damage, Fault, Kind
+from rusy_tui.simulator.faults.fault import UNKNOWN_CODES, Damage, Fault, Kind
 
 
 class Blow(msgspec.Struct):
@@ -21,6 +21,7 @@ class Blow(msgspec.Struct):
         retry_after_s: its address is told to wait, with 429 or, if ``banned``, 418.
         refused: the kind of refusal instead of carrying it out.
         unknown_after: it is carried out, and answered as if nobody knew.
+        unknown_code: the number that it is then answered under, 0 for none.
         code: of a refused stop.
         damage: how the answer is broken.
         source: chance for the damage.
@@ -35,6 +36,7 @@ class Blow(msgspec.Struct):
     banned: bool = False
     refused: Kind | None = None
     unknown_after: bool = False
+    unknown_code: int = 0
     code: int = 0
     damage: Damage | None = None
     source: random.Random | None = None
@@ -63,6 +65,7 @@ def blow_of(struck: Iterable[tuple[Fault, random.Random]]) -> Blow:
                 blow.retry_after_s = fault.retry_after_s
                 blow.banned = blow.banned or fault.kind is Kind.BANNED
             case Kind.STATUS_UNKNOWN:
+                blow.unknown_code = fault.code if fault.code in UNKNOWN_CODES else 0
                 if source.random() < 0.5:
                     blow.unknown_after = True
                 else:

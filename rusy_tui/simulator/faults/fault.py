@@ -23,7 +23,8 @@ class Kind(enum.StrEnum):
     REPLY_DELAYED = "reply_delayed"
     """Carried out in time, answered ``delay_s`` later."""
     STATUS_UNKNOWN = "status_unknown"
-    """503 "Unknown error": carried out or not, by the seed."""
+    """503 "Unknown error": carried out or not, by the seed. With one of the numbers that
+    mean the same (−1000, −1001, −1006, −1007) as ``code`` it is answered under that number."""
     UNAVAILABLE = "unavailable"
     """503 "Service Unavailable": not carried out."""
     TOO_MANY_REQUESTS = "too_many_requests"
@@ -100,6 +101,9 @@ _REST_PLACES = frozenset({"path", "method", "symbol", "account"})
 _STREAM_PLACES = frozenset({"route", "stream", "event", "symbol", "account"})
 _CONNECTION_PLACES = frozenset({"route", "account"})
 
+UNKNOWN_CODES = (-1000, -1001, -1006, -1007)
+"""The exchange's numbers for an execution whose outcome is not known."""
+
 REST_KINDS = (
     Kind.REPLY_LOST_AFTER,
     Kind.REPLY_LOST_BEFORE,
@@ -165,6 +169,7 @@ SETTINGS: Mapping[Kind, frozenset[str]] = {
     Kind.REPLY_LOST_BEFORE: frozenset({"hang"}),
     Kind.REQUEST_DELAYED: frozenset({"delay_s"}),
     Kind.REPLY_DELAYED: frozenset({"delay_s"}),
+    Kind.STATUS_UNKNOWN: frozenset({"code"}),
     Kind.TOO_MANY_REQUESTS: frozenset({"retry_after_s"}),
     Kind.BANNED: frozenset({"retry_after_s"}),
     Kind.CLOCK_DRIFT: frozenset({"offset_ms", "checks_only"}),

@@ -217,7 +217,7 @@ class RestInterface:
         reply = endpoint.handler(call)
         self._exchange.tell_books()
         if blow.unknown_after:
-            raise _Unavailable(_UNKNOWN_TEXT)
+            raise _unknown(blow)
         return reply
 
 
@@ -225,11 +225,18 @@ class _Unavailable(Exception):
     """Answered with 503 and this text."""
 
 
+def _unknown(blow: Blow) -> Exception:
+    """What is answered where nobody knows whether something was carried out."""
+    if blow.unknown_code:
+        return any_refusal(blow.unknown_code)
+    return _Unavailable(_UNKNOWN_TEXT)
+
+
 def _refuse(blow: Blow) -> None:
     """Raise what a fault answers in the place of carrying out."""
     match blow.refused:
         case Kind.STATUS_UNKNOWN:
-            raise _Unavailable(_UNKNOWN_TEXT)
+            raise _unknown(blow)
         case Kind.UNAVAILABLE:
             raise _Unavailable(_FAILED_TEXT)
         case Kind.OVERLOADED:
