@@ -269,10 +269,10 @@ def _interval(text: str) -> Interval:
 
 
 def _speed(text: str) -> float:
-    speed = _number(text)
+    speed = float(_number(text))
     if not SLOWEST <= speed <= FASTEST:
         raise argparse.ArgumentTypeError(f"a speed lies between {SLOWEST} and {FASTEST:g}")
-    return float(speed)
+    return speed
 
 
 def _amounts(text: str) -> tuple[Decimal, ...]:
