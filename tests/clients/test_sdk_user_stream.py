@@ -34,6 +34,9 @@ from tests.clients.serving import Exchange, Keys
 from tests.clients.walk import walk_raw
 
 SYMBOL = "ETHUSDT"
+LITTLE = 0.02
+"""So little that the best level of the book has it: one order, one trade."""
+
 SDK = Any
 """Its own types say less than its answers: lists that are none, choices of models."""
 
@@ -119,7 +122,7 @@ _LEFT_OUT = {
 
 async def test_orders_and_fills(exchange_here: Exchange, keys: Keys) -> None:
     async def scenario(line: Line) -> None:
-        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=0.1)
+        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=LITTLE)
         new, filled = (await line.events("ORDER_TRADE_UPDATE", 2))[:2]
         walk_raw(OrderTradeUpdate, new, _without("M", "AP", "cr", "N", "n"))
         walk_raw(OrderTradeUpdate, filled, _without("M", "AP", "cr"))
@@ -154,7 +157,7 @@ async def test_a_resting_order_and_its_cancel(exchange_here: Exchange, keys: Key
 
 async def test_conditional_orders(exchange_here: Exchange, keys: Keys) -> None:
     async def scenario(line: Line) -> None:
-        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=0.1)
+        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=LITTLE)
         mark = float(line.client.mark_price(SYMBOL).data().actual_instance.mark_price)
         sell = NewAlgoOrderSideEnum["SELL"]
         line.client.new_algo_order(
@@ -220,7 +223,7 @@ async def test_money(exchange_here: Exchange, keys: Keys) -> None:
     async def scenario(line: Line) -> None:
         line.act(lambda exchange, account: exchange.transfer(account, Decimal("12.5")))
         line.client.change_margin_type(SYMBOL, ChangeMarginTypeMarginTypeEnum["ISOLATED"])
-        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=0.1)
+        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=LITTLE)
         line.client.modify_isolated_position_margin(SYMBOL, 5, 1)
         line.act(lambda exchange, _: exchange.pay_funding())
         line.act(lambda exchange, account: exchange.transfer(account, Decimal("-2.5")))
@@ -251,7 +254,7 @@ async def test_a_margin_call(exchange_here: Exchange, keys: Keys) -> None:
     async def scenario(line: Line) -> None:
         line.client.change_margin_type(SYMBOL, ChangeMarginTypeMarginTypeEnum["ISOLATED"])
         line.client.change_initial_leverage(SYMBOL, 125)
-        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=0.1)
+        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=LITTLE)
 
         def near(exchange: SimulatedExchange, account: Account) -> None:
             """Move the mark price to where 87 % of what is left must be kept."""
@@ -275,7 +278,7 @@ async def test_a_margin_call(exchange_here: Exchange, keys: Keys) -> None:
     [
         (lambda ex, account: ex.liquidate(account, SYMBOL), "autoclose-", "CALCULATED"),
         (
-            lambda ex, account: ex.deleverage(account, SYMBOL, Decimal("0.1")),
+            lambda ex, account: ex.deleverage(account, SYMBOL, Decimal(str(LITTLE))),
             "adl_autoclose",
             "TRADE",
         ),
@@ -290,7 +293,7 @@ async def test_forced_orders(
     execution: str,
 ) -> None:
     async def scenario(line: Line) -> None:
-        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=0.1)
+        line.client.new_order(SYMBOL, BUY, "MARKET", quantity=LITTLE)
         await line.events("ORDER_TRADE_UPDATE", 2)
         line.act(act)
         events = await line.events("ORDER_TRADE_UPDATE", 4)
