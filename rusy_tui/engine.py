@@ -241,7 +241,16 @@ class Engine:
 
     async def _reconcile(self) -> None:
         await self._account.read_missed_funding()
-        found = await recover(self._exchange, self._parts.store, self._executor, self._clock)
+        account = self._account
+        # Once: both books of all symbols weigh more than everything else of a start.
+        await account.read_orders()
+        found = await recover(
+            self._exchange,
+            self._parts.store,
+            self._executor,
+            self._clock,
+            tuple(account.open_orders.values()),
+        )
         await self._desk.recover()
         for difference in found.differences:
             self._say_execution(f"the start found: {difference}", "ask")

@@ -155,6 +155,11 @@ class BinanceExchange:
             lambda body: market_replies.brackets(body, symbol),
         )
 
+    async def all_brackets(self) -> Mapping[str, Sequence[Bracket]]:
+        return await self._requests.read(
+            "leverageBracket", {}, _ONE, market_replies.all_brackets
+        )
+
     async def candles(
         self,
         symbol: str,

@@ -240,12 +240,20 @@ def mark_price(body: bytes) -> MarkPrice:
     )
 
 
-def brackets(body: bytes, symbol: str) -> list[Bracket]:
-    """The margin brackets of a symbol, ascending by notional."""
+def all_brackets(body: bytes) -> dict[str, list[Bracket]]:
+    """The margin brackets by symbol, ascending by notional."""
     reply = decode(_BRACKETS, body)
     # The exchange's documents show one object for one symbol, and a list for all.
     tables = reply if isinstance(reply, list) else [reply]
-    for table in tables:
-        if table.symbol == symbol and table.brackets:
-            return sorted((row.bracket() for row in table.brackets), key=lambda b: b.floor)
-    raise MalformedError(f"the reply has no brackets of {symbol}")
+    return {
+        table.symbol: sorted((row.bracket() for row in table.brackets), key=lambda b: b.floor)
+        for table in tables
+    }
+
+
+def brackets(body: bytes, symbol: str) -> list[Bracket]:
+    """The margin brackets of one symbol."""
+    found = all_brackets(body).get(symbol)
+    if not found:
+        raise MalformedError(f"the reply has no brackets of {symbol}")
+    return found

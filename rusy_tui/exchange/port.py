@@ -64,6 +64,9 @@ class ExchangePort(Protocol):
     async def brackets(self, symbol: str) -> Sequence[Bracket]:
         """The margin brackets of a symbol, ascending by notional."""
 
+    async def all_brackets(self) -> Mapping[str, Sequence[Bracket]]:
+        """The same of every symbol, by symbol, for the weight of one."""
+
     async def candles(
         self,
         symbol: str,

@@ -75,6 +75,8 @@ class AccountKeeper:
     async def prepare(self, leverage: int, recv_window_ms: int) -> None:
         """Read contracts and account, and set up margin and leverage where nothing is held.
 
+        Open orders are not read here: they are when the user stream has begun.
+
         Args:
             leverage: as a factor.
             recv_window_ms: how long a request stays valid, exchange time.
@@ -87,20 +89,31 @@ class AccountKeeper:
         await self.contracts.read()
         self._executor.instruments = self.contracts.instruments
         await judge_account(self._exchange, recv_window_ms, self._say)
-        await self.read()
+        await self._read_money()
+        await self._read_prices()
         for symbol in self._symbols:
             self.fees[symbol] = await self._exchange.fee_rates(symbol)
         await set_up(self._exchange, self._symbols, self.book.held, leverage, self._say)
 
     async def read(self) -> None:
         """Read balance, positions, open orders of both books, and prices, anew."""
+        await self._read_money()
+        await self.read_orders()
+        await self._read_prices()
+
+    async def _read_money(self) -> None:
         balance = await self._exchange.balance(ASSET)
         self.book.read(balance, await self._exchange.positions())
+
+    async def read_orders(self) -> None:
+        """Read the open orders of both books, of every symbol: foreign ones count too."""
         reports = [
             *await self._exchange.open_orders(OrderBook.PLAIN, None),
             *await self._exchange.open_orders(OrderBook.CONDITIONAL, None),
         ]
         self.open_orders = {report.client_order_id: report for report in reports}
+
+    async def _read_prices(self) -> None:
         for symbol in self._symbols:
             self.book.see_mark(await self._exchange.mark_price(symbol))
             top = await self._exchange.book_top(symbol)

@@ -57,7 +57,7 @@ class Contracts:
         for symbol in self._symbols:
             if symbol not in self.instruments or not self.instruments[symbol].trading:
                 raise ConfigurationError(unknown_symbol(symbol, self.instruments))
-            await self._read_brackets(symbol)
+        await self._read_brackets()
 
     async def refresh(self) -> tuple[str, ...]:
         """Read everything anew; what has changed of traded symbols, in words.
@@ -67,14 +67,14 @@ class Contracts:
         """
         found = await self._exchange.instruments()
         changes: list[str] = []
+        former = dict(self.brackets)
+        await self._read_brackets()
         for symbol in self._symbols:
             # One that is announced no more keeps its filters: exits are still rounded by them.
             now = found.get(symbol) or _ended(self.instruments[symbol])
             changes += _differences(self.instruments[symbol], now)
             found = {**found, symbol: now}
-            former = self.brackets[symbol]
-            await self._read_brackets(symbol)
-            if self.brackets[symbol] != former:
+            if self.brackets[symbol] != former[symbol]:
                 changes.append(f"{symbol} has other leverage brackets")
         self.instruments.clear()
         self.instruments |= found
@@ -116,8 +116,12 @@ class Contracts:
             return f"{symbol}: openings are barred: {why}"
         return None
 
-    async def _read_brackets(self, symbol: str) -> None:
-        self.brackets[symbol] = tuple(await self._exchange.brackets(symbol))
+    async def _read_brackets(self) -> None:
+        found = await self._exchange.all_brackets()
+        # One that is announced no more keeps its brackets, as it does its filters.
+        self.brackets |= {
+            symbol: tuple(found[symbol]) for symbol in self._symbols if symbol in found
+        }
 
 
 def _ended(instrument: Instrument) -> Instrument:

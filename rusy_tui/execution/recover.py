@@ -13,7 +13,7 @@ import structlog
 
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.money import ZERO
-from rusy_tui.domain.order import OrderBook, OrderReport, OrderState, Purpose
+from rusy_tui.domain.order import OrderReport, OrderState, Purpose
 from rusy_tui.domain.trade import ExitReason, Trade, TradeState
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.executor import FILLS_SLACK_MS, Executor
@@ -43,19 +43,26 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def recover(
-    exchange: ExchangePort, store: Store, executor: Executor, clock: Clock
+    exchange: ExchangePort,
+    store: Store,
+    executor: Executor,
+    clock: Clock,
+    resting: Sequence[OrderReport],
 ) -> Recovered:
     """Rebuild every trade that had not ended, and hand it to the executor.
+
+    Args:
+        exchange: asked for what each trade needs.
+        store: what is known of the trades.
+        executor: takes them.
+        clock: for waiting.
+        resting: every open order of both books, just read.
 
     Raises:
         ExchangeError: when the exchange can't be read.
         StorageError: when the database can't.
     """
     resolver = Resolver(exchange, clock)
-    resting: list[OrderReport] = [
-        *await exchange.open_orders(OrderBook.PLAIN, None),
-        *await exchange.open_orders(OrderBook.CONDITIONAL, None),
-    ]
     differences: list[str] = []
     lives: list[Life] = []
     for trade in await store.trades.running():

@@ -264,10 +264,10 @@ _BRACKET = {
 
 def judge_brackets(brackets: Any, reply: Any) -> None:
     tables = reply if isinstance(reply, list) else [reply]
-    table = next(one for one in tables if one["symbol"] == "BTCUSDT" and one["brackets"])
-    rows = sorted(table["brackets"], key=lambda row: number(row["notionalFloor"]))
-    for bracket, row in zip(brackets, rows, strict=True):
-        compare(bracket, row, _BRACKET)
+    for table in {one["symbol"]: one for one in tables}.values():
+        rows = sorted(table["brackets"], key=lambda row: number(row["notionalFloor"]))
+        for bracket, row in zip(brackets[table["symbol"]], rows, strict=True):
+            compare(bracket, row, _BRACKET)
 
 
 # Replies about the account -----------------------------------------------------------
@@ -474,7 +474,7 @@ FUZZED = [
     reply(market_replies.instruments, judge_instruments, [samples.EXCHANGE_INFO]),
     reply(market_replies.book_top, judge_depth, [DEPTH], "BTCUSDT"),
     reply(market_replies.mark_price, judge_premium, [PREMIUM]),
-    reply(market_replies.brackets, judge_brackets, [BRACKETS, [BRACKETS]], "BTCUSDT"),
+    reply(market_replies.all_brackets, judge_brackets, [BRACKETS, [BRACKETS]]),
     *(
         reply(parse, judge, messages, book)
         for book, table, order in (

@@ -211,7 +211,10 @@ class MemoryExchange:
         return None
 
     async def brackets(self, symbol: str) -> Sequence[Bracket]:
-        return BRACKETS
+        return (await self.all_brackets())[symbol]
+
+    async def all_brackets(self) -> Mapping[str, Sequence[Bracket]]:
+        return {"BTCUSDT": BRACKETS}
 
     async def symbol_settings(self, symbol: str) -> SymbolSettings:
         return (await self.all_symbol_settings())[symbol]

@@ -34,8 +34,8 @@ class _Announcing(MemoryExchange):
             raise ExchangeError("exchangeInfo: no answer")
         return self.announced
 
-    async def brackets(self, symbol: str) -> Sequence[Bracket]:
-        return self.table
+    async def all_brackets(self) -> Mapping[str, Sequence[Bracket]]:
+        return {BTC: self.table}
 
     def announce(self, **changed: object) -> None:
         self.announced = {BTC: msgspec.structs.replace(INSTRUMENT, **changed)}

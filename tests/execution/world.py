@@ -92,7 +92,9 @@ class World:
             self.exchange, self.store, self.clock, self.executor, ("BTCUSDT",), _say_nothing
         )
         await account.read_missed_funding()
-        return await recover(self.exchange, self.store, self.executor, self.clock)
+        await account.read_orders()
+        resting = tuple(account.open_orders.values())
+        return await recover(self.exchange, self.store, self.executor, self.clock, resting)
 
     async def enter(self) -> None:
         """Start the trade and let its entry rest."""
