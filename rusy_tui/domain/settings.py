@@ -125,10 +125,12 @@ class ExchangeSettings:
     account. `testnet`: the exchange's test network. `live`: real money."""
 
     rest_url: Text | None = None
-    """Base address of the REST interface; unset: the venue's own."""
+    """Base address of the REST interface; unset: the venue's own. In paper: of the exchange
+    whose market is mirrored."""
 
     ws_url: Text | None = None
-    """Base address of the streams; unset: the venue's own."""
+    """Base address of the streams; unset: the venue's own. In paper: of the exchange whose
+    market is mirrored."""
 
     sapi_url: Text | None = None
     """Base address of the interface that tells what the API key may do
