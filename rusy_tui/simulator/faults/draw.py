@@ -121,8 +121,9 @@ _DRAWS: Mapping[Kind, _Draw] = {
     ),
     Kind.OPENINGS_BARRED: _with(_nothing, code=(-4140, -4192, -4400)),
     Kind.THIN_BOOK: _nothing,
-    Kind.LIQUIDATED: _nothing,
-    Kind.DELEVERAGED: _with(_nothing, fraction=(0.3, 1.0)),
+    # Once: they would take every position for as long as they last.
+    Kind.LIQUIDATED: _with(_nothing, times=(1,)),
+    Kind.DELEVERAGED: _with(_nothing, times=(1,), fraction=(0.3, 1.0)),
     Kind.SETTLED: _nothing,
 }
 _OF_SYMBOL = frozenset(
