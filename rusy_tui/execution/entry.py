@@ -137,7 +137,7 @@ def _fitted(life: Life, now: Now, left: Decimal, price: Decimal | None) -> Fit |
     if price is None:
         return None
     fitted = now.instrument.fit(
-        life.trade.side, left, price, mark_price=None, reduce_only=False
+        life.trade.side, left, price, mark_price=now.mark, reduce_only=False
     )
     return fitted if isinstance(fitted, Fit) else None
 

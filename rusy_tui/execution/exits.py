@@ -159,7 +159,7 @@ def _target(life: Life, now: Now) -> list[Action]:
         life.trade.side.opposite,
         life.trade.quantity,
         life.trade.target_price,
-        mark_price=None,
+        mark_price=now.mark,
         reduce_only=True,
     )
     if isinstance(fitted, Broken):

@@ -642,6 +642,57 @@ def test_an_exit_is_split_where_the_exchange_takes_less_at_once() -> None:
     assert stage.last(Purpose.EXIT).quantity == Decimal("0.400")
 
 
+def test_parts_of_an_exit_leave_nothing_that_is_too_small_to_close() -> None:
+    odd = msgspec.structs.replace(
+        INSTRUMENT,
+        market_max_quantity=Decimal("0.600"),
+        market_min_quantity=Decimal("0.500"),
+    )
+    stage = Stage(instrument=odd)
+    stage.protected()
+    stage.tell(ExitAsked(ExitReason.OPERATOR))
+    first = stage.last(Purpose.EXIT)
+    assert first.quantity == Decimal("0.500")
+    stage.fill(first, "0.500", "101.0")
+    stage.confirm(first, OrderState.FILLED)
+    assert stage.last(Purpose.EXIT).quantity == Decimal("0.500")
+
+
+@SIDES
+def test_a_tick_that_changed_since_the_plan_moves_no_price_to_the_worse_side(
+    side: Side,
+) -> None:
+    stage = Stage(side, instrument=INSTRUMENT)
+    entry = stage.begin()
+    stage.instrument = msgspec.structs.replace(INSTRUMENT, tick_size=Decimal(5))
+    stage.fill(entry, "1.000", "100.0")
+    stop = stage.last(Purpose.STOP)
+    planned = stage.life.trade.stop_price
+    assert stop.trigger_price is not None
+    assert stop.trigger_price % 5 == 0
+    # Never set off sooner.
+    assert 0 < (planned - stop.trigger_price) * side.sign < 5
+    stage.confirm(stop)
+    stage.confirm(entry, OrderState.FILLED)
+    target = stage.last(Purpose.TARGET)
+    assert target.price is not None
+    assert target.price % 5 == 0
+    assert 0 <= (target.price - stage.life.trade.target_price) * side.sign < 5
+
+
+def test_a_target_that_no_price_fits_is_said_once() -> None:
+    stage = Stage()
+    entry = stage.begin()
+    stage.instrument = msgspec.structs.replace(INSTRUMENT, max_price=Decimal(101))
+    stage.fill(entry, "1.000", "100.0")
+    stage.confirm(stage.last(Purpose.STOP))
+    stage.confirm(entry, OrderState.FILLED)
+    stage.tell(Tick())
+    stage.tell(Tick())
+    assert stage.all(Purpose.TARGET) == []
+    assert len([text for text in stage.said if "rests no target" in text]) == 1
+
+
 @pytest.mark.parametrize("cause", [Cause.PRICE_BAND, Cause.OVERLOADED, Cause.NOTHING_TO_REDUCE])
 def test_a_refused_exit_is_tried_again_after_a_pause_for_ever(cause: Cause) -> None:
     stage = Stage()
