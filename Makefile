@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients
+.PHONY: done-book done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients
 
 CAPTURES ?= .cache/walk
 
@@ -107,6 +107,10 @@ done-kill: .venv/.stamp-dev ## kill -9 of engines and consoles with a position o
 
 done-bad-input: .venv/.stamp-dev ## bad input of every kind: message and exit code
 	@$(PYTEST) -v tests/system/test_bad_input.py $(ARGS)
+
+done-book: .venv/.stamp-dev ## the adapter's book rebuilt from recorded differences (DATA=DIR)
+	@$(NEEDS_DATA)
+	@$(PYTEST) -q -s tests/exchange/test_recorded_book.py $(ARGS)
 
 done-faults: .venv/.stamp-dev ## the adapter under each fault of the simulated exchange
 	@$(PYTEST) -v tests/faults $(ARGS)

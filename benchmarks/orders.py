@@ -125,7 +125,7 @@ async def _filled(exchange: BinanceExchange, got: Callable[[], Awaitable[float]]
             filled_s.setdefault(event.fill.client_order_id, time.perf_counter())
             news.set()
 
-    stream = asyncio.create_task(exchange.run_user_stream(sink))
+    stream = asyncio.create_task(exchange.run_user_stream([_SYMBOL], sink))
     taken, bare = [], []
     try:
         await asyncio.wait_for(ready.wait(), _START_LIMIT_S)

@@ -28,7 +28,7 @@ from rusy_tui.decide.holdings import Holding, Holdings
 from rusy_tui.decide.risk import day_loss_limit_usd
 from rusy_tui.desk.desk import Desk
 from rusy_tui.desk.gates import Gates
-from rusy_tui.domain.account import OrderChanged, UserEvent
+from rusy_tui.domain.account import AccountRead, OrderChanged, UserEvent
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock, Pace, PaceControl
 from rusy_tui.domain.commands import Command, Reply
@@ -38,7 +38,6 @@ from rusy_tui.domain.market import (
     BookTop,
     CandleUpdate,
     InstrumentChanged,
-    MarketEvent,
     MarketTrade,
     MarkPrice,
     StreamInterrupted,
@@ -49,6 +48,7 @@ from rusy_tui.domain.proposal import Proposal
 from rusy_tui.domain.settings import Settings
 from rusy_tui.domain.trade import Trade
 from rusy_tui.ensemble.runtime import Ensemble
+from rusy_tui.exchange.inbox import MarketInbox
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.account import AccountKeeper
 from rusy_tui.execution.contracts import REFRESH_S
@@ -100,8 +100,10 @@ class Engine:
         self._clock = parts.clock
         self._exchange = parts.exchange
         self._intervals = tuple(Interval(name) for name in manifest.warmup_bars)
-        self._market_events: asyncio.Queue[MarketEvent] = asyncio.Queue()
+        self._market_events = MarketInbox()
         self._user_events: asyncio.Queue[UserEvent] = asyncio.Queue()
+        # Market routes, and single streams of them, that are cut.
+        self._cut: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._decided = asyncio.Condition()
@@ -217,16 +219,14 @@ class Engine:
         settings = self._parts.settings
         await self._account.prepare(settings.risk.leverage, settings.exchange.recv_window_ms)
         # Fills are listened to before anything is reconciled, so that none falls between.
-        self._spawn(exchange.run_user_stream(self._user_events.put_nowait))
+        self._spawn(exchange.run_user_stream(symbols, self._user_events.put_nowait))
         await self._market.backfill(self._progress)
         await self._load_charts()
         self._progress("reconciling with the exchange")
         await self._reconcile()
         self._spawn(self._on_user_events())
         self._spawn(
-            exchange.run_market_streams(
-                symbols, self._intervals, self._market_events.put_nowait
-            )
+            exchange.run_market_streams(symbols, self._intervals, self._market_events.put)
         )
         self._spawn(self._on_market_events())
         self._spawn(self._on_closed_bars())
@@ -329,10 +329,12 @@ class Engine:
                 case InstrumentChanged():
                     self._contracts_changed.set()
                 case StreamInterrupted(route=route, reason=why):
+                    self._cut.add(route)
                     self._teller.connected(market_stream=False)
                     self._teller.say("feed", f"{route} stream cut: {why}", "ask")
-                case StreamRestored():
-                    self._teller.connected(market_stream=True)
+                case StreamRestored(route=route):
+                    self._cut.discard(route)
+                    self._teller.connected(market_stream=not self._cut)
                     for symbol in self._parts.symbols:
                         for interval in self._intervals:
                             late = self._market.catch_up(symbol, interval)
@@ -366,6 +368,8 @@ class Engine:
             await self._with_database(self._account.on_event(event))
             if isinstance(event, StreamRestored):
                 self._teller.connected(user_stream=True)
+            if isinstance(event, AccountRead):
+                # Not when the stream is back: what it did not tell must be known too.
                 self._gates.end_pause(RECONCILING)
             if isinstance(event, OrderChanged) and event.fill is not None:
                 self._attention.fill()

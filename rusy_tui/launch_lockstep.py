@@ -48,6 +48,8 @@ _KEY, _SECRET, _TOKEN = "lockstep-key", "lockstep-secret", "lockstep-token"
 _STALE_AFTER_S = 150.0
 _SILENCE_S = 600.0
 _HEARTBEAT_S = 60.0
+# Nothing is lost on the way here: comparing more often would only take time.
+_CHECK_S = 3600.0
 _LAST_NEWS_S = 10.0
 
 
@@ -132,6 +134,7 @@ async def world(
             request_timeout_s=settings.exchange.request_timeout_s,
             seed=seed,
             silence_s=_SILENCE_S,
+            check_s=_CHECK_S,
             ping_interval_s=None,
         )
         networks = ensemble or Ensemble.load(registry.find(settings.ensemble.model))

@@ -224,6 +224,11 @@ class _ListenKey(Wire, rename="camel"):
     listen_key: str
 
 
+class _ExtendedKey(Wire, rename="camel"):
+    # Older descriptions of the exchange's show an empty reply.
+    listen_key: str = ""
+
+
 class _Leverage(Wire):
     leverage: int
 
@@ -238,6 +243,7 @@ _POSITIONS = decoder(list[_Position])
 _USER_TRADES = decoder(list[_UserTrade])
 _INCOMES = decoder(list[_Income])
 _LISTEN_KEY = decoder(_ListenKey)
+_EXTENDED_KEY = decoder(_ExtendedKey)
 _LEVERAGE = decoder(_Leverage)
 
 # Every function below raises MalformedError for a body that can't be read.
@@ -305,6 +311,11 @@ def incomes(body: bytes) -> list[Income]:
 def listen_key(body: bytes) -> str:
     """The key of the user stream."""
     return decode(_LISTEN_KEY, body).listen_key
+
+
+def extended_key(body: bytes) -> str:
+    """The key that was extended; "" where the reply does not name it."""
+    return decode(_EXTENDED_KEY, body).listen_key
 
 
 def leverage(body: bytes) -> int:

@@ -36,8 +36,10 @@ from rusy_tui.domain.order import (
     Unresolved,
 )
 from rusy_tui.exchange import account_replies, fields, history, market_replies
+from rusy_tui.exchange.book_feed import BookSink
 from rusy_tui.exchange.exchange_time import TimeUnknownError
 from rusy_tui.exchange.feeds import Feeds
+from rusy_tui.exchange.order_book import BookSnapshot, LocalBook
 from rusy_tui.exchange.port import MarketSink, UserSink
 from rusy_tui.exchange.requests import Requests, UnknownOrderError, cause_of, fail
 from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Rest
@@ -70,8 +72,11 @@ class BinanceExchange:
         ban_file: where the end of a ban is kept for the next start, None for nowhere.
         sapi_url: where the key's own permissions are asked for, such as
             ``https://api.binance.com``; None where the venue does not tell them.
-        silence_s: wall seconds after which a market route that says nothing is connected
-            anew. Lockstep markets move in steps of 60 s.
+        silence_s: wall seconds for which a market stream may be silent before it is subscribed
+            and at last connected anew; None for what is normal on the exchange itself, kind by
+            kind. Simulated markets may move in steps of a minute.
+        check_s: wall seconds between comparisons of the account as the user stream told it with
+            a cheap reading (10 of weight, and 2 a symbol).
         ping_interval_s: of WebSocket pings, wall seconds; None for none (lockstep, where each
             costs a jump of time).
     """
@@ -91,7 +96,8 @@ class BinanceExchange:
         private_key_password: str | None = None,
         ban_file: Path | None = None,
         sapi_url: str | None = None,
-        silence_s: float = 90.0,
+        silence_s: float | None = 90.0,
+        check_s: float = 300.0,
         ping_interval_s: float | None = 20.0,
     ) -> None:
         self._rest = Rest(
@@ -109,6 +115,7 @@ class BinanceExchange:
             self._rest,
             clock,
             silence_s=silence_s,
+            check_s=check_s,
             ping_interval_s=ping_interval_s,
             seed=seed,
         )
@@ -402,6 +409,10 @@ class BinanceExchange:
     async def fills(self, symbol: str, since_ms: int) -> Sequence[Fill]:
         return await history.fills(self._requests, self.exchange_ms, symbol, since_ms)
 
+    async def fills_from(self, symbol: str, trade_id: int) -> Sequence[Fill]:
+        """Our executions of a symbol from an exchange trade id on, that one too, ascending."""
+        return await history.fills_from(self._requests, symbol, trade_id)
+
     async def income(self, since_ms: int, until_ms: int) -> Sequence[Income]:
         return await history.income(self._requests, since_ms, until_ms)
 
@@ -412,8 +423,39 @@ class BinanceExchange:
     ) -> None:
         await self._feeds.run_market(symbols, intervals, sink)
 
-    async def run_user_stream(self, sink: UserSink) -> None:
-        await self._feeds.run_user(sink)
+    def stream_ages_ms(self) -> Mapping[str, int]:
+        """How old each market stream's last event is on the exchange's clock, by stream."""
+        return self._feeds.ages_ms()
+
+    async def run_order_book(self, symbol: str, sink: BookSink, speed: str = "100ms") -> None:
+        """Keep a local order book until cancelled, and tell its best prices.
+
+        A lost difference is told as an interruption of ``book SYMBOL``; a snapshot (weight 20)
+        mends it. ``sink`` must not wait.
+
+        Args:
+            symbol: of the book.
+            sink: takes best prices after each difference, interruptions and restorations.
+            speed: 100ms, 250ms or 500ms between differences.
+        """
+
+        async def read() -> BookSnapshot:
+            return await self._requests.read(
+                "depth",
+                {"symbol": symbol, "limit": "1000"},
+                Cost(weight=20),
+                market_replies.book_snapshot,
+                signed=False,
+            )
+
+        await self._feeds.run_book(symbol, read, sink, speed)
+
+    def order_book(self, symbol: str) -> LocalBook | None:
+        """The local book that :meth:`run_order_book` keeps; None where it does not run."""
+        return self._feeds.books.get(symbol)
+
+    async def run_user_stream(self, symbols: Sequence[str], sink: UserSink) -> None:
+        await self._feeds.run_user(self, symbols, sink)
 
 
 def _klines_weight(limit: int) -> int:

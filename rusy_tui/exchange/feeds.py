@@ -1,38 +1,28 @@
-"""What is subscribed on which route, and the user stream with its key."""
+"""What is subscribed on which route, and what runs beside it."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.market import StreamState
-from rusy_tui.exchange import account_replies, market_events, user_events
-from rusy_tui.exchange.outcomes import is_unknown_listen_key
+from rusy_tui.domain.market import InstrumentChanged, MarketEvent, StreamState
+from rusy_tui.exchange.book_feed import BookFeed, BookSink
+from rusy_tui.exchange.market_events import Reply, market_message
+from rusy_tui.exchange.newest import Newest
+from rusy_tui.exchange.order_book import BookSnapshot, LocalBook
 from rusy_tui.exchange.port import MarketSink, UserSink
-from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Rest
-from rusy_tui.exchange.streams import ReconnectError, Stream, StreamError, UnknownKinds
-from rusy_tui.exchange.weights import Cost, Priority
-from rusy_tui.exchange.wire import MalformedError, Unknown
+from rusy_tui.exchange.rest import Rest
+from rusy_tui.exchange.silence import normal_silence_s
+from rusy_tui.exchange.streams import Handled, Stream, UnknownKinds
+from rusy_tui.exchange.user_stream import UNUSED_KINDS, AccountReads, UserStream
+from rusy_tui.exchange.wire import Unknown
 
-_log = logging.getLogger(__name__)
-
-# The listen key is valid for 60 min from its last extension.
-_KEEP_ALIVE_S = 30 * 60.0
-_KEEP_ALIVE_RETRY_S = 60.0
-_KEY_COST = Cost(weight=1, priority=Priority.EXIT)
-# Kinds of the user stream that repeat what others say, or that we read by REST.
-_UNUSED_KINDS = frozenset(
-    {
-        "TRADE_LITE",
-        "ACCOUNT_CONFIG_UPDATE",
-        "MARGIN_CALL",
-        "CONDITIONAL_ORDER_TRIGGER_REJECT",
-        "STRATEGY_UPDATE",
-        "GRID_UPDATE",
-    }
-)
+# News of every contract, on the market route.
+_CONTRACTS = "!contractInfo"
+# The exchange takes 1024 streams on a connection, and addresses of about 8 kB.
+_MOST_STREAMS = 1000
+_MOST_IN_ADDRESS = 200
 
 
 class Feeds:
@@ -44,7 +34,8 @@ class Feeds:
         rest: Rest,
         clock: Clock,
         *,
-        silence_s: float,
+        silence_s: float | None,
+        check_s: float,
         ping_interval_s: float | None,
         seed: int,
     ) -> None:
@@ -52,11 +43,14 @@ class Feeds:
         self._rest = rest
         self._clock = clock
         self._silence_s = silence_s
+        self._check_s = check_s
         self._ping_interval_s = ping_interval_s
         self._seed = seed
+        self._market: dict[str, Stream] = {}
+        self.books: dict[str, LocalBook] = {}
         # In order: what is ended together must end alike in every run.
         self._running: dict[asyncio.Task[None], None] = {}
-        self.unknown_kinds = UnknownKinds(_UNUSED_KINDS)
+        self.unknown_kinds = UnknownKinds(UNUSED_KINDS)
 
     async def close(self) -> None:
         """End whatever runs; who awaits it goes on."""
@@ -73,38 +67,113 @@ class Feeds:
         kinds = [*candles, "aggTrade", "markPrice@1s"]
         routes = {
             "public": [f"{name}@bookTicker" for name in names],
-            "market": [f"{name}@{kind}" for name in names for kind in kinds],
+            "market": [*(f"{name}@{kind}" for name in names for kind in kinds), _CONTRACTS],
         }
-        running = {
-            f"{route} stream": self._stream(
-                route,
-                self._address_of(route, streams),
-                self._handler_of(route, sink),
-                sink,
-                self._silence_s,
-            ).run()
-            for route, streams in routes.items()
-        }
-        await self._run(running)
+        wanted, newest = frozenset(symbols), Newest()
 
-    async def run_user(self, sink: UserSink) -> None:
-        """The account's events, and the extension of the key they come by."""
+        def tell(event: MarketEvent) -> None:
+            # Of all contracts' news only those of the traded ones matter.
+            if not isinstance(event, InstrumentChanged) or event.symbol in wanted:
+                sink(event)
 
-        def handle(message: str | bytes) -> int:
-            event = user_events.user_event(message)
-            if isinstance(event, user_events.ListenKeyExpired):
-                raise ReconnectError("the listen key expired")
-            if isinstance(event, Unknown):
-                self.unknown_kinds.saw("private", event.kind)
-                return 0
-            sink(event)
-            return event.event_ms
-
-        # An account may be quiet for days: pings find a dead connection here, not silence.
-        stream = self._stream("private", self._user_address, handle, sink, None)
         await self._run(
-            {"private stream": stream.run(), "listen key": self._keep_key_alive(stream)}
+            {
+                f"{name} stream": self._combined(name, route, part, newest, tell).run()
+                for route, streams in routes.items()
+                for name, part in _parts(route, streams)
+            }
         )
+
+    async def run_book(
+        self,
+        symbol: str,
+        read: Callable[[], Awaitable[BookSnapshot]],
+        sink: BookSink,
+        speed: str,
+    ) -> None:
+        """A local order book from its differences."""
+        stream = f"{symbol.lower()}@depth@{speed}"
+        feed = BookFeed(symbol, read, sink, self._clock, self._rest.exchange_ms)
+        limit_s = normal_silence_s(stream, self._silence_s)
+
+        async def address() -> str:
+            return f"{self._ws_url}/public/stream?streams={stream}"
+
+        made = self._stream(
+            f"public book {symbol}",
+            address,
+            feed.handle,
+            feed.report,
+            {stream: limit_s} if limit_s is not None else {},
+        )
+        self.books[symbol] = feed.book
+        try:
+            await self._run({"book stream": made.run(), "book snapshots": feed.keep()})
+        finally:
+            del self.books[symbol]
+
+    def _combined(
+        self,
+        name: str,
+        route: str,
+        streams: Sequence[str],
+        newest: Newest,
+        sink: MarketSink,
+    ) -> Stream:
+        """A connection with many streams; those its address has no room for are asked for."""
+        named, requested = streams[:_MOST_IN_ADDRESS], streams[_MOST_IN_ADDRESS:]
+
+        async def address() -> str:
+            return f"{self._ws_url}/{route}/stream?streams={'/'.join(named)}"
+
+        def handle(message: str | bytes) -> Handled:
+            stream, event = market_message(message, newest)
+            if event is None:
+                return stream, 0
+            if isinstance(event, Unknown):
+                self.unknown_kinds.saw(name, event.kind)
+                return stream, 0
+            if isinstance(event, Reply):
+                return event
+            sink(event)
+            return stream, event.event_ms
+
+        limits_s = {
+            stream: limit_s
+            for stream in streams
+            if (limit_s := normal_silence_s(stream, self._silence_s)) is not None
+        }
+        made = self._stream(name, address, handle, sink, limits_s, requested)
+        self._market[name] = made
+        return made
+
+    def ages_ms(self) -> dict[str, int]:
+        """How long ago, on the exchange's clock, each market stream's last event was made."""
+        now_ms = self._rest.exchange_ms()
+        return {
+            stream: max(0, now_ms - event_ms)
+            for made in self._market.values()
+            for stream, event_ms in made.event_ms.items()
+            if event_ms
+        }
+
+    async def run_user(
+        self, reads: AccountReads, symbols: Sequence[str], sink: UserSink
+    ) -> None:
+        """The account's events, and full reads of it whenever some may be missing."""
+        user = UserStream(
+            self._ws_url,
+            self._rest,
+            reads,
+            self._clock,
+            symbols,
+            sink=sink,
+            unknown=self.unknown_kinds,
+            check_s=self._check_s,
+            ping_interval_s=self._ping_interval_s,
+            seed=self._seed,
+        )
+        await self._run(user.parts())
 
     async def _run(self, running: dict[str, Coroutine[Any, Any, None]]) -> None:
         """Run until cancelled, or until :meth:`close`."""
@@ -130,9 +199,10 @@ class Feeds:
         self,
         route: str,
         address: Callable[[], Awaitable[str]],
-        handle: Callable[[str | bytes], int],
+        handle: Callable[[str | bytes], Handled],
         sink: Callable[[StreamState], None],
-        silence_s: float | None,
+        limits_s: Mapping[str, float],
+        requested: Sequence[str] = (),
     ) -> Stream:
         return Stream(
             route,
@@ -141,47 +211,15 @@ class Feeds:
             sink,
             self._clock,
             self._rest.exchange_ms,
-            silence_s=silence_s,
+            limits_s=limits_s,
             ping_interval_s=self._ping_interval_s,
             seed=self._seed,
+            requested=requested,
         )
 
-    def _address_of(self, route: str, streams: Sequence[str]) -> Callable[[], Awaitable[str]]:
-        async def address() -> str:
-            return f"{self._ws_url}/{route}/stream?streams={'/'.join(streams)}"
 
-        return address
-
-    def _handler_of(self, route: str, sink: MarketSink) -> Callable[[str | bytes], int]:
-        def handle(message: str | bytes) -> int:
-            event = market_events.market_event(message)
-            if isinstance(event, Unknown):
-                self.unknown_kinds.saw(route, event.kind)
-                return 0
-            sink(event)
-            return event.event_ms
-
-        return handle
-
-    async def _user_address(self) -> str:
-        # Asked while a key is valid, the exchange gives the same one and extends it.
-        try:
-            reply = await self._rest.send("post", "listenKey", {}, _KEY_COST, signed=False)
-            key = account_replies.listen_key(reply.body)
-        except (AnsweredError, NoAnswer, MalformedError) as error:
-            raise StreamError(f"no listen key: {error}") from error
-        return f"{self._ws_url}/private/ws?listenKey={key}"
-
-    async def _keep_key_alive(self, stream: Stream) -> None:
-        wait_s = _KEEP_ALIVE_S
-        while True:
-            await self._clock.sleep(wait_s)
-            wait_s = _KEEP_ALIVE_S
-            try:
-                await self._rest.send("put", "listenKey", {}, _KEY_COST, signed=False)
-            except (AnsweredError, NoAnswer) as error:
-                if isinstance(error, AnsweredError) and is_unknown_listen_key(error.code):
-                    stream.reconnect("the listen key is unknown to the exchange")
-                else:
-                    _log.warning("listen key not extended: %s", error)
-                    wait_s = _KEEP_ALIVE_RETRY_S
+def _parts(route: str, streams: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The connections that so many streams need, by name."""
+    for first in range(0, len(streams), _MOST_STREAMS):
+        name = route if first == 0 else f"{route} {first // _MOST_STREAMS + 1}"
+        yield name, streams[first : first + _MOST_STREAMS]

@@ -38,6 +38,17 @@ async def fills(
         start_ms = end_ms + 1
 
 
+async def fills_from(requests: Requests, symbol: str, trade_id: int) -> list[Fill]:
+    """Executions of a symbol from a trade id on, that one too, ascending."""
+    found: list[Fill] = []
+    page = await _fills_page(requests, symbol, {"fromId": str(trade_id)})
+    while len(page) >= _PAGE:
+        found += page
+        after = page[-1].exchange_trade_id + 1
+        page = await _fills_page(requests, symbol, {"fromId": str(after)})
+    return [*found, *page]
+
+
 async def income(requests: Requests, since_ms: int, until_ms: int) -> list[Income]:
     """Ledger entries in [since_ms, until_ms], ascending by time."""
     found: dict[str, Income] = {}

@@ -9,7 +9,15 @@ from decimal import Decimal
 import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
-from rusy_tui.domain.market import BookTop, CandleUpdate, MarketTrade, MarkPrice
+from rusy_tui.domain.market import (
+    BookTop,
+    CandleUpdate,
+    InstrumentChanged,
+    MarketTrade,
+    MarkPrice,
+)
+from rusy_tui.exchange.newest import Newest
+from rusy_tui.exchange.order_book import BookDiff
 from rusy_tui.exchange.wire import (
     MalformedError,
     Measure,
@@ -17,9 +25,13 @@ from rusy_tui.exchange.wire import (
     Wire,
     decode,
     decoder,
+    finite_levels,
     measure,
     not_ours,
 )
+
+# Since 2026-06-30 the all-market streams hold COIN-M contracts too, marked so.
+_COIN_M = 2
 
 
 class _Kline(
@@ -58,6 +70,11 @@ class _KlineEvent(
     symbol: str
     kline: _Kline
 
+    def is_new(self, newest: Newest) -> bool:
+        k = self.kline
+        key = (self.symbol, k.interval)
+        return newest.admits_candle(key, k.open_time, k.closed, self.event_ms)
+
     def event(self) -> CandleUpdate:
         k = self.kline
         try:
@@ -91,6 +108,7 @@ class _AggTrade(
         "price": "p",
         "quantity": "q",
         "trade_ms": "T",
+        "trade_id": "a",
         "buyer_is_maker": "m",
     },
 ):
@@ -99,7 +117,11 @@ class _AggTrade(
     price: Decimal
     quantity: Decimal
     trade_ms: int
+    trade_id: int
     buyer_is_maker: bool
+
+    def is_new(self, newest: Newest) -> bool:
+        return newest.admits(("trade", self.symbol), self.trade_id, self.event_ms)
 
     def event(self) -> MarketTrade:
         # The trade's own time: it says which bar the trade belongs to.
@@ -119,6 +141,7 @@ class _BookTicker(
         "bid_quantity": "B",
         "ask": "a",
         "ask_quantity": "A",
+        "update_id": "u",
     },
 ):
     event_ms: int
@@ -127,6 +150,10 @@ class _BookTicker(
     bid_quantity: Decimal
     ask: Decimal
     ask_quantity: Decimal
+    update_id: int
+
+    def is_new(self, newest: Newest) -> bool:
+        return newest.admits(("top", self.symbol), self.update_id, self.event_ms)
 
     def event(self) -> BookTop:
         return BookTop(
@@ -152,37 +179,163 @@ class _MarkPrice(
     funding_rate: Decimal
     next_funding_ms: int
 
+    def is_new(self, newest: Newest) -> bool:
+        return newest.admits(("mark", self.symbol), self.event_ms, self.event_ms)
+
     def event(self) -> MarkPrice:
         return MarkPrice(
             self.symbol, self.price, self.funding_rate, self.next_funding_ms, self.event_ms
         )
 
 
-_KINDS = frozenset({"kline", "aggTrade", "bookTicker", "markPriceUpdate"})
+class _ContractInfo(
+    Wire, tag_field="e", tag="contractInfo", rename={"event_ms": "E", "symbol": "s"}
+):
+    event_ms: int
+    symbol: str
+    market: int = msgspec.field(default=1, name="st")
+
+    def is_new(self, newest: Newest) -> bool:
+        return newest.admits(
+            ("contract", self.symbol, self.market), self.event_ms, self.event_ms
+        )
+
+    def event(self) -> InstrumentChanged | Unknown:
+        # Two contracts of one name may be told of: only one of them is ours.
+        if self.market == _COIN_M:
+            return Unknown("contractInfo")
+        return InstrumentChanged(self.symbol, self.event_ms)
+
+
+_Told = _KlineEvent | _AggTrade | _BookTicker | _MarkPrice | _ContractInfo
+_Event = CandleUpdate | BookTop | MarkPrice | MarketTrade | InstrumentChanged
+_KINDS = frozenset({"kline", "aggTrade", "bookTicker", "markPriceUpdate", "contractInfo"})
+
+
+class Refusal(msgspec.Struct):
+    """Why a request on a stream connection was refused."""
+
+    code: int = 0
+    msg: str = ""
+
+
+class Reply(msgspec.Struct, forbid_unknown_fields=True):
+    """The exchange's answer to a request on a stream connection; ``error`` None when done."""
+
+    number: int | None = msgspec.field(name="id")
+    result: msgspec.Raw = msgspec.Raw()
+    error: Refusal | None = None
 
 
 class _Combined(msgspec.Struct):
-    data: _KlineEvent | _AggTrade | _BookTicker | _MarkPrice
+    data: _Told
+    stream: str = ""
 
 
 class _CombinedUnknown(msgspec.Struct):
     data: Unknown
+    stream: str = ""
 
 
+class _DepthUpdate(
+    Wire,
+    tag_field="e",
+    tag="depthUpdate",
+    rename={
+        "event_ms": "E",
+        "symbol": "s",
+        "first_id": "U",
+        "last_id": "u",
+        "previous_id": "pu",
+        "bids": "b",
+        "asks": "a",
+    },
+):
+    event_ms: int
+    symbol: str
+    first_id: int
+    last_id: int
+    previous_id: int
+    bids: list[tuple[Decimal, Decimal]]
+    asks: list[tuple[Decimal, Decimal]]
+
+    def diff(self) -> BookDiff:
+        return BookDiff(
+            self.symbol,
+            self.first_id,
+            self.last_id,
+            self.previous_id,
+            finite_levels(self.bids),
+            finite_levels(self.asks),
+            self.event_ms,
+        )
+
+
+class _CombinedDepth(msgspec.Struct):
+    data: _DepthUpdate
+    stream: str = ""
+
+
+_DEPTH = decoder(_CombinedDepth)
 _COMBINED = decoder(_Combined)
 _COMBINED_UNKNOWN = decoder(_CombinedUnknown)
+_REPLY = decoder(Reply)
 
 
-def market_event(
-    message: str | bytes,
-) -> CandleUpdate | BookTop | MarkPrice | MarketTrade | Unknown:
+def market_event(message: str | bytes) -> _Event | Unknown | Reply:
     """A message of a combined market stream.
 
     Raises:
         MalformedError: not readable.
     """
     try:
-        found = decode(_COMBINED, message).data
+        return decode(_COMBINED, message).data.event()
     except MalformedError as error:
-        return not_ours(decode(_COMBINED_UNKNOWN, message).data, _KINDS, error)
-    return found.event()
+        return _not_an_event(message, error)[1]
+
+
+def market_message(
+    message: str | bytes, newest: Newest
+) -> tuple[str, _Event | Unknown | Reply | None]:
+    """A message of a combined connection: its stream, and what it says.
+
+    Args:
+        message: as received.
+        newest: what was told before; a message that is not newer says None.
+
+    Raises:
+        MalformedError: not readable.
+    """
+    try:
+        found = decode(_COMBINED, message)
+    except MalformedError as error:
+        return _not_an_event(message, error)
+    told = found.data
+    return found.stream, told.event() if told.is_new(newest) else None
+
+
+def book_message(message: str | bytes) -> tuple[str, BookDiff | Unknown | Reply]:
+    """A message of a combined connection with differences of order books.
+
+    Raises:
+        MalformedError: not readable.
+    """
+    try:
+        found = decode(_DEPTH, message)
+    except MalformedError as error:
+        stream, other = _not_an_event(message, error)
+        if isinstance(other, Unknown) and other.kind == "depthUpdate":
+            raise
+        return stream, other
+    return found.stream, found.data.diff()
+
+
+def _not_an_event(message: str | bytes, error: MalformedError) -> tuple[str, Unknown | Reply]:
+    try:
+        unknown = decode(_COMBINED_UNKNOWN, message)
+    except MalformedError:
+        try:
+            return "", decode(_REPLY, message)
+        except MalformedError:
+            raise error from None
+    return unknown.stream, not_ours(unknown.data, _KINDS, error)

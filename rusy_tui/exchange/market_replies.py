@@ -5,6 +5,7 @@ required one makes the reply malformed, never a neutral default.
 """
 
 import logging
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -12,8 +13,17 @@ import msgspec
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
+from rusy_tui.exchange.order_book import BookSnapshot
 from rusy_tui.exchange.weights import Counted
-from rusy_tui.exchange.wire import MalformedError, Measure, Wire, decode, decoder, measure
+from rusy_tui.exchange.wire import (
+    MalformedError,
+    Measure,
+    Wire,
+    decode,
+    decoder,
+    finite_levels,
+    measure,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +134,10 @@ class _Depth(Wire):
     event_ms: int = msgspec.field(name="E")
 
 
+class _Snapshot(_Depth):
+    last_update_id: int = msgspec.field(name="lastUpdateId")
+
+
 class _Premium(Wire, rename="camel"):
     symbol: str
     mark_price: Decimal
@@ -158,6 +172,7 @@ class _Brackets(Wire):
 _KLINES = decoder(list[_KlineRow])
 _EXCHANGE_INFO = decoder(_ExchangeInfo)
 _DEPTH = decoder(_Depth)
+_SNAPSHOT = decoder(_Snapshot)
 _PREMIUM = decoder(_Premium)
 
 _BRACKETS: msgspec.json.Decoder[_Brackets | list[_Brackets]] = msgspec.json.Decoder(
@@ -221,6 +236,17 @@ def instruments(body: bytes) -> tuple[dict[str, Instrument], list[tuple[Counted,
         if one.rate_limit_type in _COUNTED and one.interval in _INTERVALS_S
     ]
     return found, limits
+
+
+def book_snapshot(body: bytes) -> BookSnapshot:
+    """The whole reply of a depth request."""
+    depth = decode(_SNAPSHOT, body)
+
+    def levels(side: list[_Level]) -> Sequence[tuple[Decimal, Decimal]]:
+        return finite_levels([(level.price, level.quantity) for level in side])
+
+    bids, asks = levels(depth.bids), levels(depth.asks)
+    return BookSnapshot(depth.last_update_id, bids, asks, depth.event_ms)
 
 
 def book_top(body: bytes, symbol: str) -> BookTop:

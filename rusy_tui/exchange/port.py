@@ -161,5 +161,10 @@ class ExchangePort(Protocol):
         ``sink`` must not wait: it puts the event on a queue.
         """
 
-    async def run_user_stream(self, sink: UserSink) -> None:
-        """Deliver the account's events until cancelled, reconnecting for ever."""
+    async def run_user_stream(self, symbols: Sequence[str], sink: UserSink) -> None:
+        """Deliver the account's events until cancelled, reconnecting for ever.
+
+        After each connection that events may be missing before, the first one too, the whole
+        account is read and told as one ``AccountRead``, with these symbols' executions.
+        ``sink`` must not wait: it puts the event on a queue.
+        """

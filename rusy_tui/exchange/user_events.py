@@ -8,7 +8,13 @@ from decimal import Decimal
 
 import msgspec
 
-from rusy_tui.domain.account import AccountChanged, OrderChanged
+from rusy_tui.domain.account import (
+    AccountChanged,
+    LeverageChanged,
+    MarginCalled,
+    OrderChanged,
+    TriggerRejected,
+)
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import Fill, OrderBook, OrderReport
 from rusy_tui.exchange.wire import (
@@ -238,23 +244,100 @@ class _AccountEvent(
         )
 
 
-class ListenKeyExpired(Wire, tag_field="e", tag="listenKeyExpired", rename={"event_ms": "E"}):
-    """The user stream's key is gone; this connection will say no more."""
+class _Leverage(Wire, rename={"symbol": "s", "leverage": "l"}):
+    symbol: str
+    leverage: int
+
+
+class _ConfigEvent(
+    Wire,
+    tag_field="e",
+    tag="ACCOUNT_CONFIG_UPDATE",
+    rename={"event_ms": "E", "leverage": "ac"},
+):
+    event_ms: int
+    # Absent where the multi-assets mode changed: that one is in "ai".
+    leverage: _Leverage | None = None
+
+    def event(self) -> LeverageChanged | Unknown:
+        if self.leverage is None:
+            return Unknown("ACCOUNT_CONFIG_UPDATE")
+        return LeverageChanged(self.leverage.symbol, self.leverage.leverage, self.event_ms)
+
+
+class _Called(Wire, rename={"symbol": "s"}):
+    symbol: str
+
+
+class _MarginEvent(
+    Wire, tag_field="e", tag="MARGIN_CALL", rename={"event_ms": "E", "positions": "p"}
+):
+    event_ms: int
+    positions: list[_Called]
+
+    def event(self) -> MarginCalled:
+        return MarginCalled(tuple(one.symbol for one in self.positions), self.event_ms)
+
+
+class _RejectedOrder(Wire, rename={"symbol": "s", "order_id": "i", "reason": "r"}):
+    symbol: str
+    order_id: int
+    reason: str
+
+
+class _RejectEvent(
+    Wire,
+    tag_field="e",
+    tag="CONDITIONAL_ORDER_TRIGGER_REJECT",
+    rename={"event_ms": "E", "order": "or"},
+):
+    event_ms: int
+    order: _RejectedOrder
+
+    def event(self) -> TriggerRejected:
+        order = self.order
+        return TriggerRejected(order.symbol, str(order.order_id), order.reason, self.event_ms)
+
+
+class ListenKeyExpired(
+    Wire,
+    tag_field="e",
+    tag="listenKeyExpired",
+    rename={"event_ms": "E", "listen_key": "listenKey"},
+):
+    """A user stream's key is gone; a connection by it will say no more."""
 
     event_ms: int
+    listen_key: str = ""
 
 
-_KINDS = frozenset({"ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE", "listenKeyExpired"})
-
-_MESSAGE: msgspec.json.Decoder[_OrderEvent | _AlgoEvent | _AccountEvent | ListenKeyExpired] = (
-    msgspec.json.Decoder(_OrderEvent | _AlgoEvent | _AccountEvent | ListenKeyExpired)
+_Event = OrderChanged | AccountChanged | LeverageChanged | MarginCalled | TriggerRejected
+_Told = (
+    _OrderEvent
+    | _AlgoEvent
+    | _AccountEvent
+    | _ConfigEvent
+    | _MarginEvent
+    | _RejectEvent
+    | ListenKeyExpired
 )
+_KINDS = frozenset(
+    {
+        "ORDER_TRADE_UPDATE",
+        "ALGO_UPDATE",
+        "ACCOUNT_UPDATE",
+        "ACCOUNT_CONFIG_UPDATE",
+        "MARGIN_CALL",
+        "CONDITIONAL_ORDER_TRIGGER_REJECT",
+        "listenKeyExpired",
+    }
+)
+
+_MESSAGE: msgspec.json.Decoder[_Told] = msgspec.json.Decoder(_Told)
 _UNKNOWN = decoder(Unknown)
 
 
-def user_event(
-    message: str | bytes,
-) -> OrderChanged | AccountChanged | ListenKeyExpired | Unknown:
+def user_event(message: str | bytes) -> _Event | ListenKeyExpired | Unknown:
     """A message of the user stream.
 
     Raises:

@@ -1,7 +1,7 @@
 """What replies and stream messages have in common: checked decoding, states, sides."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
@@ -179,6 +179,20 @@ def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
         return dividend / divisor
     except ArithmeticError as error:
         raise MalformedError(f"{dividend} of {divisor} is no number") from error
+
+
+def finite_levels(
+    levels: Sequence[tuple[Decimal, Decimal]],
+) -> Sequence[tuple[Decimal, Decimal]]:
+    """Levels of a book as they are.
+
+    Raises:
+        MalformedError: a price or quantity is not finite, of no sane size, or below zero.
+    """
+    for price, quantity in levels:
+        if not (_are_sane((price, quantity)) and price > 0 <= quantity):
+            raise MalformedError(f"{price}, {quantity} is no level of a book")
+    return levels
 
 
 def plain_order_id(raw: str | int | None) -> str:

@@ -7,8 +7,12 @@ import structlog
 
 from rusy_tui.domain.account import (
     AccountChanged,
+    AccountRead,
     FeeRates,
+    LeverageChanged,
+    MarginCalled,
     OrderChanged,
+    TriggerRejected,
     UserEvent,
 )
 from rusy_tui.domain.clock import Clock
@@ -30,10 +34,11 @@ from rusy_tui.store.store import Store
 log = structlog.get_logger("exec")
 
 ASSET = "USDT"
-# Reading anew after a cut stream is tried again after this; wall seconds.
+# Keeping what was paid is tried again after this; wall seconds.
 RETRY_S = 1.0
 # A funding event says when, the ledger's entry may be stamped a little earlier; ms.
 FUNDING_SLACK_MS = 60_000
+HOUR_MS = 3_600_000
 
 
 class AccountKeeper:
@@ -95,12 +100,6 @@ class AccountKeeper:
             self.fees[symbol] = await self._exchange.fee_rates(symbol)
         await set_up(self._exchange, self._symbols, self.book.held, leverage, self._say)
 
-    async def read(self) -> None:
-        """Read balance, positions, open orders of both books, and prices, anew."""
-        await self._read_money()
-        await self.read_orders()
-        await self._read_prices()
-
     async def _read_money(self) -> None:
         balance = await self._exchange.balance(ASSET)
         self.book.read(balance, await self._exchange.positions())
@@ -136,24 +135,29 @@ class AccountKeeper:
                     # Beside the events: a fill behind this one must not wait for a read.
                     since_ms = event_ms - FUNDING_SLACK_MS
                     self._executor.background(self._read_funding_beside(since_ms))
-            case StreamRestored(since_ms=since_ms):
-                await self._read_anew(since_ms)
-            case StreamInterrupted():
+            case AccountRead():
+                self._take_read(event)
+            case LeverageChanged(symbol=symbol, leverage=leverage):
+                self._say(f"{symbol} leverage is {leverage} now", "info")
+            case TriggerRejected(symbol=symbol, reason=reason):
+                # The position is looked after by the reports of its orders.
+                self._say(f"{symbol} a triggered order was refused: {reason}", "down")
+            case MarginCalled(symbols=symbols):
+                self._say(f"margin call: {', '.join(symbols)} near liquidation", "down")
+            case StreamRestored() | StreamInterrupted():
                 pass
 
-    async def _read_anew(self, since_ms: int) -> None:
-        """After a cut stream: read everything, and count missed fills, each once (P3)."""
-        while True:
-            try:
-                await self.read()
-                fetch = self._executor.fetch_fills
-                if all([await fetch(symbol, since_ms) for symbol in self._symbols]):
-                    break
-            except (ExchangeError, UnreachableError) as error:
-                log.warning("reading anew goes on", why=str(error))
-            await self._clock.sleep(RETRY_S)
+    def _take_read(self, read: AccountRead) -> None:
+        """Take a whole reading: missed fills count, each once (P3); compare the rest."""
+        self.book.read(read.balance, read.positions)
+        self.open_orders = {report.client_order_id: report for report in read.orders}
+        for fill in read.fills:
+            self._executor.on_fill(fill)
         self._executor.compare(self.open_orders)
-        self._executor.background(self._read_funding_beside(since_ms))
+        since_ms = read.since_ms - FUNDING_SLACK_MS
+        # Funding is paid at full hours alone, and asking for it weighs much.
+        if since_ms // HOUR_MS != read.event_ms // HOUR_MS:
+            self._executor.background(self._read_funding_beside(since_ms))
 
     async def _read_funding_beside(self, since_ms: int) -> None:
         """Read it however long the database is away; no event waits for that."""

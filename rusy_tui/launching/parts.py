@@ -28,6 +28,8 @@ Progress = Callable[[str], None]
 
 # One call at a time would let the chart's reading wait for the journal's writing.
 _DATABASE_CALLS = 4
+# A simulated market may move in steps; the exchange itself does not. Wall seconds.
+_SIMULATED_SILENCE_S = 90.0
 
 
 class Market:
@@ -111,7 +113,7 @@ async def _simulated_market(
     stack.push_async_callback(control.close)
     urls = Urls(place.rest_url, place.ws_url, place.rest_url)
     secrets = Secrets(api_key=SecretStr(place.api_key), api_secret=SecretStr(place.api_secret))
-    exchange = await _exchange(settings, urls, secrets, clock)
+    exchange = await _exchange(settings, urls, secrets, clock, _SIMULATED_SILENCE_S)
     if settings.exchange.venue is Venue.PAPER:
         return Market(exchange, clock)
     return Market(exchange, clock, control, settings.demo.speed)
@@ -129,12 +131,16 @@ async def real_market(job: Job, settings: Settings) -> Market:
     sapi_url = given.sapi_url or known.sapi_url
     clock = SystemClock()
     urls = Urls(rest_url, ws_url, sapi_url)
-    exchange = await _exchange(settings, urls, job.secrets(), clock)
+    exchange = await _exchange(settings, urls, job.secrets(), clock, None)
     return Market(exchange, clock)
 
 
 async def _exchange(
-    settings: Settings, urls: Urls, secrets: "Secrets", clock: Clock
+    settings: Settings,
+    urls: Urls,
+    secrets: "Secrets",
+    clock: Clock,
+    silence_s: float | None,
 ) -> "ExchangePort":
     def make() -> "ExchangePort":
         from rusy_tui.exchange.binance import BinanceExchange
@@ -152,6 +158,7 @@ async def _exchange(
             private_key_password=_revealed(secrets.private_key_password),
             ban_file=places.ban_file(urls.rest_url),
             sapi_url=urls.sapi_url,
+            silence_s=silence_s,
         )
 
     # Its library takes half a second to import.

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from rusy_tui.domain.account import Balance, UserEvent
 from rusy_tui.domain.errors import ExchangeError
-from rusy_tui.domain.market import StreamInterrupted, StreamRestored
+from rusy_tui.domain.market import StreamInterrupted
 from rusy_tui.domain.modes import Mode
-from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.exchange.port import UserSink
+from rusy_tui.exchange.streams import Stream
+from rusy_tui.exchange.user_stream import UserStream
 from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
 from tests.engine.votes import BAR_MS, LONG, MINUTE_MS, START_MS, Scene, played, wide
 from tests.simulation.worlds import settings
@@ -25,18 +27,23 @@ class _Line:
     """What lies between exchange and engine, and can be cut: events then are lost."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._since_ms: int | None = None
+        self._is_cut = False
+        self._stream: Stream | None = None
         self._sink: UserSink | None = None
-        listen = BinanceExchange.run_user_stream
+        line = self
 
-        async def through(exchange: BinanceExchange, sink: UserSink) -> None:
-            self._sink = sink
-            await listen(exchange, self._pass_on)
+        class Through(UserStream):
+            """Passes events on as long as the line is whole."""
 
-        monkeypatch.setattr(BinanceExchange, "run_user_stream", through)
+            def __init__(self, *args: Any, sink: UserSink, **kwargs: Any) -> None:
+                line._sink = sink
+                super().__init__(*args, sink=line._pass_on, **kwargs)
+                line._stream = self.stream
+
+        monkeypatch.setattr("rusy_tui.exchange.feeds.UserStream", Through)
 
     def _pass_on(self, event: UserEvent) -> None:
-        if self._since_ms is None:
+        if not self._is_cut:
             self._tell(event)
 
     def _tell(self, event: UserEvent) -> None:
@@ -45,14 +52,14 @@ class _Line:
 
     def cut(self, now_ms: int) -> None:
         """Lose every event from now on."""
-        self._since_ms = now_ms
         self._tell(StreamInterrupted("private", now_ms, "cut by the test"))
+        self._is_cut = True
 
-    def mend(self, now_ms: int) -> None:
-        """Let events through again."""
-        assert self._since_ms is not None
-        since_ms, self._since_ms = self._since_ms, None
-        self._tell(StreamRestored("private", since_ms, now_ms))
+    def mend(self) -> None:
+        """Let events through again, over another connection."""
+        assert self._stream is not None
+        self._is_cut = False
+        self._stream.reconnect("mended by the test")
 
 
 def test_a_cut_closes_a_gate_that_opens_when_all_was_read_anew(
@@ -80,7 +87,7 @@ def test_a_cut_closes_a_gate_that_opens_when_all_was_read_anew(
 
         with monkeypatch.context() as patch:
             patch.setattr(scene.parts.exchange, "balance", unreadable)
-            line.mend(scene.clock.market_ms())
+            line.mend()
             await scene.at(20)
             assert scene.gates() == ["reconciling"]
         await scene.at(21)
@@ -116,7 +123,7 @@ def test_funding_paid_while_the_stream_was_cut_counts_to_its_trade(
         assert len(_funding_fees(scene)) == 1
         assert await scene.store.funding.since(0) == []
 
-        line.mend(scene.clock.market_ms())
+        line.mend()
         await scene.at(_FUNDING_MINUTE + 2)
         (kept,) = await scene.store.funding.by_trade(trade.trade_id)
         assert [kept.income.amount] == _funding_fees(scene)

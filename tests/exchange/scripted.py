@@ -182,3 +182,18 @@ def in_lockstep(
     finally:
         clock.close()
         loop.close()
+
+
+def script_account(scripted: ScriptedExchange, **bodies: Any) -> None:
+    """What reads of the account answer: nothing is open, unless bodies say otherwise."""
+    wallet = {"asset": "USDT", "balance": "122624.12345678", "availableBalance": "9000"}
+    empty: dict[str, Any] = {
+        "v3/balance": [wallet],
+        "v3/positionRisk": [],
+        "v1/openOrders": [],
+        "v1/openAlgoOrders": [],
+        "v1/userTrades": [],
+    }
+    for path, body in empty.items():
+        found = bodies.get(path.partition("/")[2], body)
+        scripted.script(f"GET {path}", found if isinstance(found, Answer) else Answer(found))

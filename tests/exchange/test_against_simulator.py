@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rusy_tui.clock import LockstepClock, new_lockstep_loop
-from rusy_tui.domain.account import OrderChanged
+from rusy_tui.domain.account import AccountRead, OrderChanged
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.market import (
     BookTop,
@@ -161,9 +161,9 @@ def test_a_trade_from_entry_to_flat(recording: Path, switches: Switches) -> None
         exchange: BinanceExchange, simulated: SimulatedExchange, clock: LockstepClock
     ) -> None:
         events: list[Any] = []
-        user = asyncio.create_task(exchange.run_user_stream(events.append))
+        user = asyncio.create_task(exchange.run_user_stream(["BTCUSDT"], events.append))
         await clock.sleep(2)
-        assert [type(event) for event in events] == [StreamRestored]
+        assert [type(event) for event in events] == [StreamRestored, AccountRead]
         await exchange.set_isolated("BTCUSDT")
         await exchange.set_isolated("BTCUSDT")
         await exchange.set_leverage("BTCUSDT", 4)
@@ -276,7 +276,7 @@ def test_a_stop_triggers_and_closes(recording: Path, switches: Switches) -> None
         exchange: BinanceExchange, simulated: SimulatedExchange, clock: LockstepClock
     ) -> None:
         events: list[Any] = []
-        user = asyncio.create_task(exchange.run_user_stream(events.append))
+        user = asyncio.create_task(exchange.run_user_stream(["BTCUSDT"], events.append))
         await clock.sleep(60)
         entry = intent("rusy-1", OrderKind.MARKET, Side.SELL, quantity=Decimal("0.010"))
         price = report_of(await exchange.place(entry)).average_price

@@ -17,12 +17,26 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
-from rusy_tui.domain.account import AccountChanged, OrderChanged
+from rusy_tui.domain.account import (
+    AccountChanged,
+    LeverageChanged,
+    MarginCalled,
+    OrderChanged,
+    TriggerRejected,
+)
 from rusy_tui.domain.candle import Interval
-from rusy_tui.domain.market import BookTop, CandleUpdate, MarketTrade, MarkPrice
+from rusy_tui.domain.market import (
+    BookTop,
+    CandleUpdate,
+    InstrumentChanged,
+    MarketTrade,
+    MarkPrice,
+)
 from rusy_tui.domain.order import OrderBook
 from rusy_tui.exchange import account_replies, answers, market_replies
-from rusy_tui.exchange.market_events import market_event
+from rusy_tui.exchange.market_events import Reply, book_message, market_event, market_message
+from rusy_tui.exchange.newest import Newest
+from rusy_tui.exchange.order_book import BookDiff
 from rusy_tui.exchange.user_events import ListenKeyExpired, user_event
 from rusy_tui.exchange.wire import MalformedError, Unknown
 from tests.exchange import wire_samples as samples
@@ -98,13 +112,48 @@ def judge_market(event: Any, message: Any) -> None:
         case MarketTrade():
             compare(event, data, _TRADE)
             assert data["e"] == "aggTrade"
+        case InstrumentChanged():
+            assert number(data["E"]) == event.event_ms
+            assert data["e"] == "contractInfo"
+        case BookDiff():
+            judge_diff(event, data)
+        case None:
+            # Not newer than what was told before: its times say so.
+            return
         case Unknown():
-            assert data.get("e", "") == event.kind
+            assert data.get("e", "") == event.kind or data["st"] == 2
             return
         case _:
             raise Wrong(f"nobody judges {event!r}")
     symbol = event.candle.symbol if isinstance(event, CandleUpdate) else event.symbol
     assert symbol == data["s"]
+
+
+def judge_levels(found: Any, rows: Any) -> None:
+    assert [tuple(level) for level in found] == [tuple(map(number, row[:2])) for row in rows]
+
+
+def judge_diff(diff: Any, data: Any) -> None:
+    ids = (diff.first_id, diff.last_id, diff.previous_id, diff.event_ms)
+    assert ids == tuple(number(data[name]) for name in ("U", "u", "pu", "E"))
+    judge_levels(diff.bids, data["b"])
+    judge_levels(diff.asks, data["a"])
+
+
+def judge_snapshot(snapshot: Any, depth: Any) -> None:
+    assert snapshot.last_update_id == number(depth["lastUpdateId"])
+    assert snapshot.event_ms == number(depth["E"])
+    judge_levels(snapshot.bids, depth["bids"])
+    judge_levels(snapshot.asks, depth["asks"])
+
+
+def judge_answer(event: Any, message: Any) -> None:
+    if isinstance(event, Reply):
+        assert event.number == (None if message["id"] is None else number(message["id"]))
+        refused = message.get("error")
+        assert (event.error is None) == (refused is None)
+        return
+    judge_market(event, message)
 
 
 def stream_of(data: Any) -> Any:
@@ -158,6 +207,15 @@ def judge_user(event: Any, message: Any) -> None:
             assert event.positions == {
                 row["s"]: (number(row["pa"]), number(row["ep"])) for row in held
             }
+        case LeverageChanged():
+            assert event.leverage == number(at(message, "ac")["l"])
+            assert event.symbol == message["ac"]["s"]
+        case MarginCalled():
+            assert event.symbols == tuple(row["s"] for row in message["p"])
+        case TriggerRejected():
+            order = at(message, "or")
+            assert (event.symbol, event.reason) == (order["s"], order["r"])
+            assert event.exchange_order_id == str(int(number(order["i"])))
         case ListenKeyExpired():
             assert message["e"] == "listenKeyExpired"
         case Unknown():
@@ -372,6 +430,10 @@ def judge_listen_key(found: Any, node: Any) -> None:
     assert found == node["listenKey"]
 
 
+def judge_extended_key(found: Any, node: Any) -> None:
+    assert found == node.get("listenKey", "")
+
+
 def judge_error(found: Any, body: Any) -> None:
     code, text = found
     text.encode()
@@ -465,6 +527,24 @@ FUZZED = [
     user("ORDER_TRADE_UPDATE", [samples.ORDER_EVENT]),
     user("ALGO_UPDATE", [samples.ALGO_EVENT]),
     user("ACCOUNT_UPDATE", [samples.ACCOUNT_EVENT]),
+    Fuzzed(
+        "stream contractInfo", lambda body: market_message(body, Newest())[1], judge_market,
+        [{"stream": "!contractInfo", "data": samples.CONTRACT_INFO}],
+        "market_events.market_message",
+    ),
+    Fuzzed(
+        "stream reply", market_event, judge_answer,
+        [{"result": None, "id": 1}, {"error": {"code": 2, "msg": "no"}, "id": 2}],
+        "market_events._not_an_event",
+    ),
+    Fuzzed(
+        "stream depthUpdate", lambda body: book_message(body)[1], judge_market,
+        [stream_of(samples.DEPTH_UPDATE)], "market_events.book_message",
+    ),
+    reply(market_replies.book_snapshot, judge_snapshot, [DEPTH]),
+    user("ACCOUNT_CONFIG_UPDATE", [samples.LEVERAGE_EVENT]),
+    user("MARGIN_CALL", [samples.MARGIN_CALL]),
+    user("CONDITIONAL_ORDER_TRIGGER_REJECT", [samples.TRIGGER_REJECT]),
     user("listenKeyExpired", [{"e": "listenKeyExpired", "E": 1, "listenKey": "abc"}]),
     reply(
         market_replies.candles, judge_candles,
@@ -500,6 +580,7 @@ FUZZED = [
         [[samples.income(1, OPEN_MS)]],
     ),
     reply(account_replies.listen_key, judge_listen_key, [{"listenKey": "abc"}]),
+    reply(account_replies.extended_key, judge_extended_key, [{"listenKey": "abc"}, {}]),
     reply(account_replies.leverage, judge_number("leverage"), [{"leverage": 21}]),
     reply(
         account_replies.fee_rates, judge_row(_FEES),

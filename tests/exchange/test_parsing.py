@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from rusy_tui.domain.account import AccountChanged, Income, OrderChanged
+from rusy_tui.domain.account import (
+    AccountChanged,
+    Income,
+    LeverageChanged,
+    MarginCalled,
+    OrderChanged,
+    TriggerRejected,
+)
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.market import BookTop, CandleUpdate, MarketTrade, MarkPrice
 from rusy_tui.domain.order import OrderBook, OrderState, Side
@@ -295,4 +302,20 @@ def test_the_account_changes() -> None:
     )
     expired = user_event('{"e":"listenKeyExpired","E":5,"listenKey":"k"}')
     assert isinstance(expired, ListenKeyExpired)
-    assert user_event('{"e":"MARGIN_CALL","E":5}') == Unknown("MARGIN_CALL")
+    assert expired.listen_key == "k"
+    assert user_event('{"e":"TRADE_LITE","E":5}') == Unknown("TRADE_LITE")
+
+
+def test_leverage_margin_calls_and_triggers_that_failed() -> None:
+    leverage = {"e": "ACCOUNT_CONFIG_UPDATE", "E": 5, "T": 4, "ac": {"s": "BTCUSDT", "l": 25}}
+    assert user_event(json.dumps(leverage)) == LeverageChanged("BTCUSDT", 25, 5)
+    modes = {"e": "ACCOUNT_CONFIG_UPDATE", "E": 5, "T": 4, "ai": {"j": True}}
+    assert user_event(json.dumps(modes)) == Unknown("ACCOUNT_CONFIG_UPDATE")
+    called = user_event(json.dumps(samples.MARGIN_CALL))
+    assert called == MarginCalled(("ETHUSDT",), 1750000008001)
+    found = user_event(json.dumps(samples.TRIGGER_REJECT))
+    assert found == TriggerRejected(
+        "ETHUSDT", "155618472834", "Due to the order could not be filled", 1750000009001
+    )
+    with pytest.raises(MalformedError):
+        user_event('{"e":"MARGIN_CALL","E":5}')

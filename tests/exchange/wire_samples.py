@@ -159,3 +159,32 @@ ACCOUNT_EVENT: dict[str, Any] = {
         ],
     },
 }  # fmt: skip
+
+CONTRACT_INFO: dict[str, Any] = {
+    "e": "contractInfo", "E": 1750000005000, "s": "BTCUSDT", "ps": "BTCUSDT",
+    "ct": "PERPETUAL", "dt": 4133404800000, "ot": 1569398400000, "cs": "TRADING", "st": 1,
+}  # fmt: skip
+
+DEPTH_UPDATE: dict[str, Any] = {
+    "e": "depthUpdate", "E": 1750000006001, "T": 1750000006000, "s": "BTCUSDT", "ps": "BTCUSDT",
+    "U": 157, "u": 160, "pu": 149, "b": [["30010.00", "1.5"], ["30009.90", "0"]],
+    "a": [["30010.20", "0.7"]], "st": 1,
+}  # fmt: skip
+
+LEVERAGE_EVENT: dict[str, Any] = {
+    "e": "ACCOUNT_CONFIG_UPDATE", "E": 1750000007001, "T": 1750000007000,
+    "ac": {"s": "BTCUSDT", "l": 25},
+}  # fmt: skip
+
+MARGIN_CALL: dict[str, Any] = {
+    "e": "MARGIN_CALL", "E": 1750000008001, "cw": "3.16812045",
+    "p": [
+        {"s": "ETHUSDT", "ps": "BOTH", "pa": "1.327", "mt": "ISOLATED", "iw": "0",
+         "mp": "187.17127", "up": "-1.166074", "mm": "1.614445"},
+    ],
+}  # fmt: skip
+
+TRIGGER_REJECT: dict[str, Any] = {
+    "e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "E": 1750000009001, "T": 1750000009000,
+    "or": {"s": "ETHUSDT", "i": 155618472834, "r": "Due to the order could not be filled"},
+}  # fmt: skip

@@ -16,7 +16,7 @@ from rusy_tui.simulator.faults import Fault, Kind
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
 from tests.faults.trader import Trader
-from tests.faults.view import State, View, truth
+from tests.faults.view import SYMBOL, State, View, truth
 from tests.simulator.support import KEY, SECRET, START_MS, D, ScriptedFeed, lockstep, traded
 
 SECONDS = 1000
@@ -122,7 +122,7 @@ def under(
         playing = asyncio.create_task(play(exchange, feed, clock))
         await adapter.connect()
         listening = [
-            asyncio.create_task(adapter.run_user_stream(view.sink)),
+            asyncio.create_task(adapter.run_user_stream([SYMBOL], view.sink)),
             asyncio.create_task(view.keep()),
         ]
         try:
