@@ -105,12 +105,13 @@ class Silence:
 
     def judge(self, now_s: float) -> Verdict:
         """What is to be done now. Suspects then have their time again."""
-        silent_s, limit_s = now_s - self._any_s, min(self._limits_s.values())
-        if silent_s >= limit_s:
-            return Verdict(dead=silent_s)
+        # By the same sums as in wait_s: a difference in the last digit would leave the caller
+        # with nothing to wait for and nothing to do, for ever.
+        if now_s >= self._any_s + min(self._limits_s.values()):
+            return Verdict(dead=now_s - self._any_s)
         subscribe, replace = [], []
         for stream, allowed_s in self._allowed_s.items():
-            if now_s - self._last_s[stream] < allowed_s:
+            if now_s < self._last_s[stream] + allowed_s:
                 continue
             self._last_s[stream] = now_s
             if stream in self._asked:

@@ -124,6 +124,7 @@ class UserStream:
         # Events of wallet and positions that wait for a read; None when none is under way.
         self._held: list[AccountChanged] | None = None
         self._ordinal = 0
+        self._heard = 0
         # Up to here nothing is missing, in exchange time and by symbol in trade ids.
         self._complete_ms = 0
         self._complete_ids: dict[str, int] = {}
@@ -163,7 +164,14 @@ class UserStream:
             self._must_read.clear()
 
     def _handle(self, message: str | bytes) -> Handled:
-        event = user_event(message)
+        try:
+            event = user_event(message)
+        except MalformedError:
+            # Nobody knows what it said: only a reading does.
+            self._held = self._held or []
+            self._must_read.set()
+            raise
+        self._heard += 1
         if isinstance(event, ListenKeyExpired):
             if event.listen_key in ("", self._key):
                 raise ReconnectError("the listen key expired")
@@ -258,11 +266,14 @@ class UserStream:
     async def _check(self) -> None:
         while True:
             await self._clock.sleep(self._check_s)
-            why = await self._difference()
-            if why is not None:
-                await self._clock.sleep(_ON_ITS_WAY_S)
-                if why == await self._difference():
-                    self.stream.reconnect(f"the stream did not tell: {why}")
+            why, heard = await self._difference(), self._heard
+            if why is None:
+                continue
+            await self._clock.sleep(_ON_ITS_WAY_S)
+            still = await self._difference()
+            # On a busy account it is another difference by now, but the silence is the same.
+            if still is not None and (still == why or heard == self._heard):
+                self.stream.reconnect(f"the stream did not tell: {still}")
 
     async def _difference(self) -> str | None:
         """What a cheap reading knows otherwise; None too when a full read is due anyway."""

@@ -1,17 +1,13 @@
 """The account as the adapter's events tell it, and the exchange's true books beside it."""
 
-import asyncio
 from collections import Counter
 from decimal import Decimal
 
 import msgspec
 
-from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.account import AccountChanged, AccountRead, OrderChanged, UserEvent
-from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.domain.market import StreamRestored
-from rusy_tui.domain.order import Fill, OrderBook, OrderReport, OrderState
-from rusy_tui.exchange.binance import BinanceExchange
+from rusy_tui.domain.order import Fill, OrderReport, OrderState
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 
@@ -46,11 +42,9 @@ def truth(exchange: SimulatedExchange, account: Account) -> State:
 
 
 class View:
-    """Folds events; after a reconnect it reads the account anew, as the engine does."""
+    """Folds events, as the engine does."""
 
-    def __init__(self, exchange: BinanceExchange, clock: LockstepClock) -> None:
-        self._exchange = exchange
-        self._clock = clock
+    def __init__(self) -> None:
         self._orders: dict[str, OrderReport] = {}
         self._held: dict[str, Decimal] = {}
         self._held_ms = 0
@@ -61,9 +55,6 @@ class View:
         self.seen: dict[str, list[OrderState]] = {}
         """Each order's states in the order in which events told them."""
         self.restored = 0
-        self._heard = 0
-        self._since_ms: int | None = None
-        self._news = asyncio.Event()
 
     @property
     def state(self) -> State:
@@ -78,7 +69,6 @@ class View:
 
     def sink(self, event: UserEvent) -> None:
         """Take one event."""
-        self._heard += 1
         match event:
             case OrderChanged(report=report, fill=fill):
                 self._see(report)
@@ -91,11 +81,8 @@ class View:
                     self._wallet = event.wallets.get(ASSET, self._wallet)
             case AccountRead():
                 self._read(event)
-            case StreamRestored(since_ms=since_ms):
+            case StreamRestored():
                 self.restored += 1
-                if self._since_ms is None or since_ms < self._since_ms:
-                    self._since_ms = since_ms
-                self._news.set()
 
     def _see(self, report: OrderReport) -> None:
         self.seen.setdefault(report.client_order_id, []).append(report.state)
@@ -117,40 +104,3 @@ class View:
         self._wallet = read.balance.wallet
         for fill in read.fills:
             self._count(fill)
-
-    async def keep(self) -> None:
-        """Read anew after each connection, until cancelled."""
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            since_ms = self._since_ms
-            if since_ms is None:
-                continue
-            try:
-                read = await self._read_all(since_ms)
-            except (ExchangeError, UnreachableError):
-                await self._clock.sleep(_AGAIN_S)
-                self._news.set()
-                continue
-            if read is None:
-                # Something moved meanwhile, so that the parts may not fit together.
-                await self._clock.sleep(_AGAIN_S)
-                self._news.set()
-                continue
-            self._since_ms = None
-            self._read(read)
-
-    async def _read_all(self, since_ms: int) -> AccountRead | None:
-        heard = self._heard
-        balance = await self._exchange.balance(ASSET)
-        positions = await self._exchange.positions()
-        plain = await self._exchange.open_orders(OrderBook.PLAIN, SYMBOL)
-        conditional = await self._exchange.open_orders(OrderBook.CONDITIONAL, SYMBOL)
-        fills = await self._exchange.fills(SYMBOL, since_ms)
-        if heard != self._heard:
-            return None
-        now_ms = self._exchange.exchange_ms()
-        new = tuple(fill for fill in fills if fill.exchange_trade_id not in self.fills)
-        return AccountRead(
-            balance, tuple(positions), (*plain, *conditional), new, since_ms, now_ms
-        )

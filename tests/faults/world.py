@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from rusy_tui.clock import LockstepClock
+from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.order import Cause, Confirmed, Denied, Rejected, Unresolved
 from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.faults import Fault, Kind
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
+from tests.faults.market_view import MarketState, MarketView, market_truth
 from tests.faults.trader import Trader
 from tests.faults.view import SYMBOL, State, View, truth
 from tests.simulator.support import KEY, SECRET, START_MS, D, ScriptedFeed, lockstep, traded
@@ -93,6 +95,7 @@ def under(
     lasts_s: float = LASTS_S,
     script: Script = _rounds,
     trader_of: type[Trader] = Trader,
+    check_s: float = 300.0,
 ) -> Run:
     """Trade under faults, and see what is believed 10 s after their end.
 
@@ -102,6 +105,7 @@ def under(
         lasts_s: how long trading goes on after the faults began.
         script: what is traded, until an instant (wall ms).
         trader_of: who trades.
+        check_s: wall seconds between the adapter's comparisons with a reading.
     """
     end_ms = BEGIN_MS + round(lasts_s * SECONDS)
 
@@ -116,14 +120,20 @@ def under(
         server = SimulatorServer(exchange, clock, lockstep=True, control_token="t")
         await server.start()
         adapter = BinanceExchange(
-            server.rest_url, server.ws_url, KEY, SECRET, clock, seed=seed, ping_interval_s=None
+            server.rest_url,
+            server.ws_url,
+            KEY,
+            SECRET,
+            clock,
+            seed=seed,
+            check_s=check_s,
+            ping_interval_s=None,
         )
-        trader, view = trader_of(adapter, clock), View(adapter, clock)
+        trader, view = trader_of(adapter, clock), View()
         playing = asyncio.create_task(play(exchange, feed, clock))
         await adapter.connect()
         listening = [
             asyncio.create_task(adapter.run_user_stream([SYMBOL], view.sink)),
-            asyncio.create_task(view.keep()),
         ]
         try:
             await clock.sleep(5)
@@ -147,6 +157,56 @@ def under(
             for task in (*listening, playing):
                 task.cancel()
             await asyncio.gather(*listening, playing, return_exceptions=True)
+            await server.stop()
+
+    return lockstep(run)
+
+
+class MarketRun(msgspec.Struct):
+    """What came of listening to the market under faults."""
+
+    server: SimulatorServer
+    view: MarketView
+    believed: MarketState
+    true: MarketState
+
+    @property
+    def struck(self) -> Counter[str]:
+        """How often each kind of fault struck."""
+        return self.server.faults.counts
+
+
+def listening_under(*faults: Fault, seed: int = 1, lasts_s: float = 200) -> MarketRun:
+    """Listen to the market under faults, and see what is believed 10 s after their end."""
+    end_ms = BEGIN_MS + round(lasts_s * SECONDS)
+    for each in faults:
+        assert each.until_ms is not None
+        assert each.until_ms <= end_ms
+
+    async def run(clock: LockstepClock) -> MarketRun:
+        feed = market(lasts_s + 120)
+        exchange = SimulatedExchange(feed, clock, [], seed)
+        server = SimulatorServer(exchange, clock, lockstep=True, control_token="t")
+        await server.start()
+        adapter = BinanceExchange(
+            server.rest_url, server.ws_url, "", "", clock, seed=seed, ping_interval_s=None
+        )
+        view = MarketView(adapter, clock)
+        await adapter.connect()
+        server.faults.add(*faults)
+        tasks = [
+            asyncio.create_task(play(exchange, feed, clock)),
+            asyncio.create_task(adapter.run_market_streams([SYMBOL], [Interval.M1], view.sink)),
+            asyncio.create_task(view.keep()),
+        ]
+        try:
+            await clock.sleep_until_market(end_ms + SETTLED_WITHIN_S * SECONDS)
+            return MarketRun(server, view, view.state, market_truth(exchange))
+        finally:
+            await adapter.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await server.stop()
 
     return lockstep(run)
