@@ -218,6 +218,8 @@ class SimulatedExchange:
         Whoever answers with a snapshot calls it first: what is in a snapshot has an update
         number that was told.
         """
+        if not self._touched:
+            return
         now_ms = self.clock.market_ms()
         while self._touched:
             market = self.markets[self._touched.popitem()[0]]
@@ -243,7 +245,7 @@ class SimulatedExchange:
         return MarkMoved(
             symbol,
             market.mark,
-            market.index,
+            market.premium,
             market.funding_rate(now_ms),
             market.next_funding_ms(now_ms),
             now_ms,

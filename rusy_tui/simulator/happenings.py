@@ -89,14 +89,19 @@ class Liquidated(msgspec.Struct, frozen=True):
 
 
 class MarkMoved(msgspec.Struct, frozen=True):
-    """Mark and index price, and the funding that comes next."""
+    """The mark price, its premium over the index price, and the funding that comes next."""
 
     symbol: str
     mark: Decimal
-    index: Decimal
+    premium: float
     funding_rate: Decimal
     next_funding_ms: int
     time_ms: int
+
+    @property
+    def index(self) -> Decimal:
+        """The index price, eight digits."""
+        return Decimal(f"{float(self.mark) / (1 + self.premium):.8f}")
 
 
 class Stepped(msgspec.Struct, frozen=True):

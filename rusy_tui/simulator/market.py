@@ -297,6 +297,11 @@ class SymbolMarket:
         return self._premium[1]
 
     @property
+    def premium(self) -> float:
+        """How far the mark price stands above the index price, a fraction of the latter."""
+        return self._premium_at(self._mark_ms)
+
+    @property
     def index(self) -> Decimal:
         """The index price, eight digits; the mark price stands a premium above it."""
         return self.lines.index(self._mark_ms, self._mark_text)
