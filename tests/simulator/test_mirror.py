@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import UsageError
-from rusy_tui.domain.market import MarketEvent
+from rusy_tui.domain.market import InstrumentChanged, MarketEvent
 from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.simulator.feeds.mirror import MirrorFeed, Mirroring
 from rusy_tui.simulator.runner import play
 from tests.simulator.serving import Served, served
-from tests.simulator.support import START_MS, SYMBOL, ScriptedFeed, lockstep, traded
+from tests.simulator.support import START_MS, SYMBOL, D, ScriptedFeed, lockstep, traded
 
 _MINUTES = 35
 _KLINES = "/fapi/v1/klines?symbol=BTCUSDT&limit=100&interval="
@@ -36,6 +36,7 @@ class _Cut(BinanceExchange):
 
     cut_s: tuple[int, int] | None = None
     test_clock: LockstepClock
+    sinks: ClassVar[list[Callable[[MarketEvent], None]]] = []
 
     async def run_market_streams(
         self,
@@ -43,6 +44,8 @@ class _Cut(BinanceExchange):
         intervals: Sequence[Interval],
         sink: Callable[[MarketEvent], None],
     ) -> None:
+        self.sinks.append(sink)
+
         def running() -> Coroutine[Any, Any, None]:
             return super(_Cut, self).run_market_streams(symbols, intervals, sink)
 
@@ -179,6 +182,26 @@ def test_a_cut_leaves_no_hole_and_invents_nothing(cut_s: tuple[int, int]) -> Non
             assert len(ended) == _MINUTES - 5
             assert not [s for s in traded_at if cut_s[0] + 1 < s < cut_s[1]]
             assert [s for s in traded_at if cut_s[1] < s < cut_s[1] + 20]
+
+    lockstep(scenario)
+
+
+def test_contracts_and_funding_hours_follow_the_source() -> None:
+    async def scenario(clock: LockstepClock) -> None:
+        async with _mirrored(clock) as (source, mirror):
+            await clock.sleep(60)
+            source.exchange.change_instrument(SYMBOL, tick_size=D("0.50"), funding_interval_h=4)
+            _Cut.sinks[-1](InstrumentChanged(SYMBOL, clock.market_ms()))
+            await clock.sleep(60)
+            ours, theirs = mirror.exchange.markets[SYMBOL], source.exchange.markets[SYMBOL]
+            assert ours.instrument == theirs.instrument
+            assert ours.instrument.tick_size == D("0.50")
+            now_ms = clock.market_ms()
+            assert theirs.funding_interval_h == 4
+            assert ours.next_funding_ms(now_ms) == theirs.next_funding_ms(now_ms)
+            assert ours.funding_rate(now_ms) == theirs.funding_rate(now_ms)
+            best, here = theirs.book.best(), ours.book.best()
+            assert (here.bid, here.ask) == (best.bid, best.ask)
 
     lockstep(scenario)
 
