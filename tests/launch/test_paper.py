@@ -2,14 +2,18 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.simulator.requests_by_hand import ask, control, signed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -34,6 +38,23 @@ def _line(process: subprocess.Popen[str], words: str) -> Any:
         if words in line:
             return json.loads(line)
     raise AssertionError("".join(said))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _end(pid: int) -> None:
+    """End a process that is nobody's child here, and wait until it is gone."""
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while _lives(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -74,7 +95,40 @@ def test_paper_trades_a_simulated_account_in_the_sources_market(source: Any) -> 
         finally:
             _rusy(home, "stop").communicate(timeout=60)
             assert engine.wait(timeout=60) == 0
-            os.kill(mirror["pid"], 15)
+            _end(mirror["pid"])
+
+
+def test_a_mirrors_accounts_outlive_a_kill(source: Any) -> None:
+    with tempfile.TemporaryDirectory(prefix="rusy-") as made:
+        home = Path(made)
+        options = (
+            *("simulator", "--json", "--market", "mirror", "--symbols", "BTCUSDT"),
+            *("--source-rest", source["rest_url"], "--source-ws", source["ws_url"]),
+            *("--directory", str(home / "kept")),
+        )
+        mirror = _rusy(home, *options)
+        said = _line(mirror, "rest_url")
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.010"}
+        signed(said, "POST", "/fapi/v1/order", 0, **order)
+        before = control(said, "state")["accounts"]
+        journal = home / "kept" / "simulator-journal.json"
+        while '"0.010"' not in journal.read_text():
+            time.sleep(0.02)
+        mirror.kill()
+        mirror.wait()
+        again = _rusy(home, *options)
+        try:
+            there = _line(again, "rest_url")
+            assert there["accounts"][0]["api_key"] == said["accounts"][0]["api_key"]
+            after = control(there, "state")["accounts"]
+            assert after[0]["fills"] == before[0]["fills"] != []
+            # In the market as it now is.
+            path = "/fapi/v1/klines?symbol=BTCUSDT&interval=15m&limit=2"
+            mine, theirs = ask(there, path), ask(source, path)
+            assert [float(row[1]) for row in mine] == [float(row[1]) for row in theirs]
+        finally:
+            again.terminate()
+            assert again.wait(timeout=20) == 0
 
 
 def test_a_source_that_does_not_answer_is_named() -> None:
