@@ -17,6 +17,7 @@ from rusy_tui.simulator.switches import Switches
 from rusy_tui.simulator.trading import Trading
 
 _SHORTEST_S = 0.001
+_LOOK_AGAIN_S = 1.0
 
 
 class Deadlines:
@@ -77,11 +78,11 @@ class Deadlines:
         """Wall seconds until the next moment; infinite without one."""
         wall_ms, market_ms = self._clock.wall_ms(), self._clock.market_ms()
         spans = [(each.due_ms - wall_ms) / 1000 for each in self._books.countdowns]
-        spans += [
-            (order.good_till_ms - market_ms) / 1000 / self._clock.speed
-            for order in self._books.open_orders.values()
-            if order.good_till_ms
-        ]
+        dated = [o.good_till_ms for o in self._books.open_orders.values() if o.good_till_ms]
+        if dated:
+            speed = self._clock.speed
+            # A market that is not started yet stands still: no span says when it is reached.
+            spans.append((min(dated) - market_ms) / 1000 / speed if speed else _LOOK_AGAIN_S)
         return min(spans, default=math.inf)
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.order import OrderKind, OrderState, Side
 from rusy_tui.simulator.orders import Order, OrderRequest
 from rusy_tui.simulator.switches import Switches
@@ -77,6 +78,33 @@ def test_a_countdown_begins_anew_with_each_call_and_is_stopped_by_zero() -> None
     bench.trade("50000.0", after_s=60)
     assert state_of(order) is OrderState.NEW
     assert code_of(lambda: count_down(bench.account, "NOPE", 1000)) == -1121
+
+
+def test_a_market_that_stands_still_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(exchange: Served) -> None:
+        ends_ms = (exchange.clock.market_ms() + 700_000) // 1000 * 1000
+        placed = await exchange.signed(
+            "POST",
+            "/fapi/v1/order",
+            symbol=SYMBOL,
+            side="BUY",
+            type="LIMIT",
+            quantity="0.010",
+            price="49900.0",
+            timeInForce="GTD",
+            goodTillDate=ends_ms,
+        )
+        order = exchange.exchange.books.orders[placed.body["orderId"]]
+        # As it is when a simulator starts again: nothing moves before all is ready.
+        monkeypatch.setattr(LockstepClock, "speed", 0.0)
+        exchange.exchange.deadlines.noticed()
+        await exchange.clock.sleep(100)
+        assert state_of(order) is OrderState.NEW
+        monkeypatch.setattr(LockstepClock, "speed", 1.0)
+        await exchange.clock.sleep(700)
+        assert (state_of(order), order.updated_ms) == (OrderState.EXPIRED, ends_ms)
+
+    on_exchange(scenario)
 
 
 def test_a_served_exchange_wakes_up_for_each_moment_though_its_market_stands_still() -> None:
