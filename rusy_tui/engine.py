@@ -66,6 +66,8 @@ log = structlog.get_logger("engine")
 
 STALE, RECONCILING, STARTING, DAY_LOSS = "stale data", "reconciling", "starting", "day loss"
 DATABASE, LIMITS = "database", "exchange limits"
+# How long a start waits for the user stream's reading of the account; wall seconds.
+FIRST_READING_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,12 +219,14 @@ class Engine:
         self._progress("connecting to the exchange")
         await exchange.connect()
         settings = self._parts.settings
-        await self._account.prepare(settings.risk.leverage, settings.exchange.recv_window_ms)
+        await self._account.prepare(settings.exchange.recv_window_ms)
         # Fills are listened to before anything is reconciled, so that none falls between.
         self._spawn(exchange.run_user_stream(symbols, self._user_events.put_nowait))
         await self._market.backfill(self._progress)
         await self._load_charts()
         self._progress("reconciling with the exchange")
+        await self._first_reading()
+        await self._account.set_up(settings.risk.leverage)
         await self._reconcile()
         self._spawn(self._on_user_events())
         self._spawn(
@@ -239,17 +243,41 @@ class Engine:
         self._tell_closed({})
         self._teller.say("engine", f"running: {', '.join(symbols)}", "info")
 
+    async def _first_reading(self) -> None:
+        """Begin with what the user stream reads of the account when it connects.
+
+        Both books of all symbols weigh more than everything else of a start, so that they are
+        read once. What was told by then is handled in its order when the trades are there.
+        """
+        told: list[UserEvent] = []
+
+        async def reading() -> AccountRead:
+            while True:
+                told.append(event := await self._user_events.get())
+                if isinstance(event, AccountRead):
+                    return event
+
+        try:
+            self._account.begin_with(await self._clock.within(FIRST_READING_S, reading()))
+        except TimeoutError:
+            # Trades that are open must be looked after, stream or no stream.
+            log.warning("no user stream yet: the account is read without it")
+            await self._account.read()
+        while not self._user_events.empty():
+            told.append(self._user_events.get_nowait())
+        for event in told:
+            self._user_events.put_nowait(event)
+
     async def _reconcile(self) -> None:
         await self._account.read_missed_funding()
         account = self._account
-        # Once: both books of all symbols weigh more than everything else of a start.
-        await account.read_orders()
         found = await recover(
             self._exchange,
             self._parts.store,
             self._executor,
             self._clock,
             tuple(account.open_orders.values()),
+            tuple(account.book.held),
         )
         await self._desk.recover()
         for difference in found.differences:

@@ -77,13 +77,12 @@ class AccountKeeper:
         """
         return foreign_symbols(self.book.held, self.open_orders.values(), ours)
 
-    async def prepare(self, leverage: int, recv_window_ms: int) -> None:
-        """Read contracts and account, and set up margin and leverage where nothing is held.
+    async def prepare(self, recv_window_ms: int) -> None:
+        """Read the contracts, and refuse an account that is not fit for trading.
 
-        Open orders are not read here: they are when the user stream has begun.
+        What the account holds is read when the user stream has begun.
 
         Args:
-            leverage: as a factor.
             recv_window_ms: how long a request stays valid, exchange time.
 
         Raises:
@@ -94,11 +93,31 @@ class AccountKeeper:
         await self.contracts.read()
         self._executor.instruments = self.contracts.instruments
         await judge_account(self._exchange, recv_window_ms, self._say)
-        await self._read_money()
-        await self._read_prices()
         for symbol in self._symbols:
             self.fees[symbol] = await self._exchange.fee_rates(symbol)
+        await self._read_prices()
+
+    async def set_up(self, leverage: int) -> None:
+        """Set up margin and leverage where nothing is held, and read back what is set.
+
+        Args:
+            leverage: as a factor.
+
+        Raises:
+            ExchangeRefusal: the exchange shows something else than was set.
+            ExchangeError: the exchange could not be read, or refused.
+        """
         await set_up(self._exchange, self._symbols, self.book.held, leverage, self._say)
+
+    def begin_with(self, read: AccountRead) -> None:
+        """Take what the account holds from its first reading; its fills are told later."""
+        self.book.read(read.balance, read.positions)
+        self.open_orders = {report.client_order_id: report for report in read.orders}
+
+    async def read(self) -> None:
+        """Read balance, positions, and the open orders of both books."""
+        await self._read_money()
+        await self.read_orders()
 
     async def _read_money(self) -> None:
         balance = await self._exchange.balance(ASSET)
@@ -155,8 +174,9 @@ class AccountKeeper:
             self._executor.on_fill(fill)
         self._executor.compare(self.open_orders)
         since_ms = read.since_ms - FUNDING_SLACK_MS
-        # Funding is paid at full hours alone, and asking for it weighs much.
-        if since_ms // HOUR_MS != read.event_ms // HOUR_MS:
+        # Funding is paid at full hours alone, on what was held, and asking for it weighs much.
+        held = bool(read.positions or read.fills)
+        if held and since_ms // HOUR_MS != read.event_ms // HOUR_MS:
             self._executor.background(self._read_funding_beside(since_ms))
 
     async def _read_funding_beside(self, since_ms: int) -> None:

@@ -5,7 +5,7 @@ were missed are read and counted, entries whose premise has passed are cancelled
 open position of ours gets its stop if none rests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -48,6 +48,7 @@ async def recover(
     executor: Executor,
     clock: Clock,
     resting: Sequence[OrderReport],
+    held: Collection[str],
 ) -> Recovered:
     """Rebuild every trade that had not ended, and hand it to the executor.
 
@@ -57,6 +58,7 @@ async def recover(
         executor: takes them.
         clock: for waiting.
         resting: every open order of both books, just read.
+        held: symbols with a position, just read.
 
     Raises:
         ExchangeError: when the exchange can't be read.
@@ -84,7 +86,6 @@ async def recover(
         executor.adopt(life, Tick())
         log.info("trade adopted", symbol=life.trade.symbol, quantity=str(life.trade.quantity))
     adopted = [life.trade.symbol for life in lives]
-    held = [position.symbol for position in await exchange.positions()]
     foreign = foreign_symbols(held, resting, adopted)
     return Recovered(adopted=tuple(adopted), foreign=foreign, differences=tuple(differences))
 

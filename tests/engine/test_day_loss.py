@@ -120,7 +120,9 @@ def test_the_start_of_a_day_is_kept_and_another_day_begins_anew(
             keeper = AccountKeeper(
                 bank, store, clock, world.executor, (BTC,), lambda text, tone: None
             )
-            await keeper.prepare(3, 5000)
+            await keeper.prepare(5000)
+            await keeper.read()
+            await keeper.set_up(3)
             await keeper.begin_day()
             return keeper
 

@@ -105,7 +105,9 @@ def _prepared(
             exchange, store, clock, world.executor, (BTC,), lambda text, _: said.append(text)
         )
         try:
-            await keeper.prepare(5, 5000)
+            await keeper.prepare(5000)
+            await keeper.read()
+            await keeper.set_up(5)
         finally:
             assert exchange.placed == []
             await world.kill()

@@ -92,9 +92,12 @@ class World:
             self.exchange, self.store, self.clock, self.executor, ("BTCUSDT",), _say_nothing
         )
         await account.read_missed_funding()
-        await account.read_orders()
+        await account.read()
         resting = tuple(account.open_orders.values())
-        return await recover(self.exchange, self.store, self.executor, self.clock, resting)
+        held = tuple(account.book.held)
+        return await recover(
+            self.exchange, self.store, self.executor, self.clock, resting, held
+        )
 
     async def enter(self) -> None:
         """Start the trade and let its entry rest."""
