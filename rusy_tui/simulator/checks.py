@@ -6,6 +6,7 @@ from decimal import Decimal
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, Side, TriggerPrice
+from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.orders import AlgoRequest, OrderRequest
 from rusy_tui.simulator.refusals import refusal
@@ -77,6 +78,12 @@ def check_quantity(quantity: Decimal, instrument: Instrument, *, market: bool) -
         raise refusal(-4005)
     if quantity % (instrument.market_step_size if market else instrument.step_size):
         raise refusal(-4023)
+
+
+def check_mode(account: Account) -> None:
+    """−4061 in hedge mode, which can be set and read here, and not traded in."""
+    if account.hedge:
+        raise refusal(-4061)
 
 
 def check_status(market: SymbolMarket, *, reduces: bool) -> None:

@@ -15,6 +15,7 @@ from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.checks import (
     MAX_OPEN_ALGOS,
     check_algo,
+    check_mode,
     is_protected,
     is_triggered,
 )
@@ -86,6 +87,7 @@ class Conditionals:
     def check(self, account: Account, request: AlgoRequest, now_ms: int) -> None:
         """Judge a conditional order and place nothing; raises Refusal."""
         market = self._trading.market(request.symbol)
+        check_mode(account)
         check_algo(request, market, now_ms)
         open_algos = self._books.open_algos_of(account)
         # The exchange's list has no number of its own for a repeated clientAlgoId.

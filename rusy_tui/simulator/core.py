@@ -369,7 +369,7 @@ class SimulatedExchange:
             rights=spec.rights,
             opened_ms=self.played_ms,
             fee_tier=spec.fee_tier,
-            starts_isolated=spec.starts_isolated,
+            starts_isolated=spec.starts_isolated or self.switches.accounts_start_isolated,
         )
         self.books.accounts.append(account)
         if spec.balance:

@@ -12,10 +12,13 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     ``countdown_cancels_algos``: the countdown that cancels all open orders of a symbol also
     cancels its conditional orders. ``stops_need_position``: a conditional order that may only
     reduce is refused (−2022) while there is no position for it to reduce.
+    ``accounts_start_isolated``: new accounts have isolated margin; by the documents theirs is
+    crossed until they set it, and old accounts have what they once set.
     """
 
     countdown_cancels_algos: bool = False
     stops_need_position: bool = False
+    accounts_start_isolated: bool = False
 
 
 def names() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, OrderState, TimeInForce
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.brackets import largest_notional
-from rusy_tui.simulator.checks import MAX_OPEN_ORDERS, check_life, check_order
+from rusy_tui.simulator.checks import MAX_OPEN_ORDERS, check_life, check_mode, check_order
 from rusy_tui.simulator.margin import available, orders_margin
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.matching import Match
@@ -186,6 +186,7 @@ class Trading:
     def _judge(self, account: Account, request: OrderRequest, now_ms: int) -> list[Match]:
         """Every check of a new order, in the exchange's order; what it would meet."""
         market = self.market(request.symbol)
+        check_mode(account)
         check_order(request, market)
         check_life(request.good_till_ms, now_ms)
         self._check_client_id(account, request.client_id)

@@ -102,9 +102,7 @@ def test_every_endpoint_stream_and_error_was_met(request: pytest.FixtureRequest)
     if left_out := {path.name for path in here.glob("test_*.py") if path not in run}:
         pytest.skip(f"counts what all of this folder does; left out: {sorted(left_out)}")
     endpoints = rest_methods() - EXCLUDED.keys()
-    streams = {"user_data"} | EVENTS.keys()
-    if (here / "test_sdk_streams.py").exists():
-        streams |= stream_methods() - STREAMS_EXCLUDED.keys()
+    streams = (stream_methods() - STREAMS_EXCLUDED.keys()) | EVENTS.keys()
     errors = PROVOKED.keys() | {-1003, -1015} | _UNNUMBERED
     told = request.config.pluginmanager.get_plugin("terminalreporter")
     assert told is not None

@@ -65,7 +65,11 @@ def recording(tmp_path: Path) -> Path:
 # What the exchange's documents leave open, one way and the other.
 BOTH_WAYS = [
     Switches(),
-    Switches(countdown_cancels_algos=True, stops_need_position=True),
+    Switches(
+        countdown_cancels_algos=True,
+        stops_need_position=True,
+        accounts_start_isolated=True,
+    ),
 ]
 both_ways = pytest.mark.parametrize("switches", BOTH_WAYS, ids=["unset", "set"])
 

@@ -172,7 +172,8 @@ class Bench:
         self.exchange = SimulatedExchange(self.feed, self.clock, specs, seed, switches)
         self.account, self.other = self.exchange.books.accounts
         for symbol in self.feed.instruments:
-            self.exchange.set_margin_type(self.account, symbol, isolated=True)
+            if not self.account.setting(symbol).isolated:
+                self.exchange.set_margin_type(self.account, symbol, isolated=True)
         self.market = self.exchange.markets[SYMBOL]
         self.heard: list[MarketHappening] = []
         self.told: list[AccountHappening] = []

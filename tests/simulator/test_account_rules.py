@@ -12,6 +12,7 @@ from rusy_tui.simulator.brackets import STANDARD, maintenance_margin, table
 from rusy_tui.simulator.happenings import FundsMoved, MarginCall, OrderMoved
 from rusy_tui.simulator.ranking import adl_quantile
 from rusy_tui.simulator.refusals import Refusal
+from rusy_tui.simulator.switches import Switches
 from tests.simulator.support import SYMBOL, Bench, D, ScriptedFeed, code_of, state_of
 
 _MOVES = st.lists(
@@ -296,3 +297,16 @@ def test_commission_goes_by_the_tier() -> None:
     assert pays(0) == (D("0.0002"), D("0.0005"))
     assert pays(9) == (D(0), D("0.00017"))
     assert [pays(tier) for tier in range(10)] == sorted(map(pays, range(10)), reverse=True)
+
+
+def test_in_hedge_mode_no_order_is_taken() -> None:
+    bench = Bench()
+    bench.exchange.settings.set_hedge(bench.account, True)
+    assert code_of(lambda: bench.market_order(Side.BUY)) == -4061
+    assert code_of(lambda: bench.stop(Side.SELL, "49000.0")) == -4061
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_switch_says_what_margin_an_account_starts_with(isolated: bool) -> None:
+    bench = Bench(switches=Switches(accounts_start_isolated=isolated))
+    assert bench.other.setting(SYMBOL).isolated is isolated

@@ -65,6 +65,7 @@ _INCOME_KINDS = (
 _RPI_RATE = "0.00005"
 """Commission of retail price improvement orders, which are not traded here."""
 
+_QUANTITATIVE_RULES = -4400
 _INDICATORS = (("UFR", 0.995), ("IFER", 0.99), ("GCR", 0.99), ("DR", 0.99))
 """The quantitative rules' ratios of unfilled, expired, cancelled and dust orders, each with
 the value from which an account is locked.
@@ -171,11 +172,15 @@ def _order_limits(call: Call) -> object:
 
 
 def _trading_status(call: Call) -> object:
-    """The quantitative rules' indicators: nothing counts towards them here."""
+    """The quantitative rules' indicators: nothing counts towards them here.
+
+    An account is locked where openings are barred by these rules (−4400) on purpose.
+    """
+    barred = call.exchange.books.trouble.barred
     indicators: dict[str, Any] = {
         symbol: [
             {
-                "isLocked": False,
+                "isLocked": barred.get(symbol) == _QUANTITATIVE_RULES,
                 "plannedRecoverTime": 0,
                 "indicator": name,
                 "value": 0,
