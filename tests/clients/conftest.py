@@ -14,7 +14,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == "test_counts.py")
 
 
-@pytest.fixture(scope="session")
+# It ends with this folder's tests: others watch that nothing in the process reads its clocks.
+@pytest.fixture(scope="package")
 def exchange_here() -> Generator[Exchange]:
     """The exchange that independent clients talk to, served in a thread in real time."""
     with served_in_thread() as exchange:
