@@ -35,9 +35,10 @@ file, then the default. A variable is named `RUSY_<SECTION>__<KEY>`: `RUSY_RISK_
 stands for `risk.leverage: 2`. A variable that is set to nothing counts as not set. A list is
 written `A,B`, or as YAML writes it.
 
-**Secrets** come from the environment or `.env` alone: `RUSY_API_KEY`, `RUSY_API_SECRET`, and
-`RUSY_DATABASE__URL` when it holds a password. In a file they are refused. `.env.example` shows
-the form.
+**Secrets** come from the environment or `.env` alone: `RUSY_API_KEY`, `RUSY_API_SECRET` (or
+`RUSY_API_PRIVATE_KEY`, an RSA or Ed25519 key's file, and `RUSY_API_PRIVATE_KEY_PASSWORD`),
+and `RUSY_DATABASE__URL` when it holds a password. In a file they are refused.
+`.env.example` shows the form.
 
 **Mistakes** are told all at once, each with file, line, key, value and what to write instead;
 the exit code is 2. Comments begin with `#`.
