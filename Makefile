@@ -97,6 +97,9 @@ REPLAY = $(BIN)/rusy demo --headless --mode auto --speed max --summary - \
 TWICE = $(REPLAY) $(1) >.venv/first.json && $(REPLAY) $(1) >.venv/second.json \
 	&& cmp .venv/first.json .venv/second.json && cat .venv/first.json
 
+done-day: .venv/.stamp-dev ## a day with 200 faults, three seeds: engine and exchange agree to the last digit
+	@$(PYTEST) -q -m '' tests/soak/test_day_of_trouble.py $(ARGS)
+
 done-demo: .venv/.stamp-dev ## a newcomer's walk in tmux, judged by the exchange's books (CAPTURES=DIR)
 	@rm -rf $(CAPTURES)
 	@REQUIRE=all RUSY_CAPTURES=$(abspath $(CAPTURES)) \
