@@ -28,6 +28,9 @@ from tests.clients.sdk import Hearing, hearing
 from tests.clients.serving import Exchange
 from tests.clients.walk import walk, walk_raw
 
+# Each waits for the exchange's own time between two messages, in real time.
+pytestmark = pytest.mark.slow
+
 BTC = "BTCUSDT"
 LOWER = "btcusdt"
 SPANS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
