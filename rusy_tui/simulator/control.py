@@ -74,6 +74,7 @@ class Control:
         app.router.add_get("/control/limits", self._guarded(self._show_limits))
         app.router.add_post("/control/price", self._guarded(self._move_price))
         app.router.add_post("/control/pace", self._guarded(self._set_pace))
+        app.router.add_post("/control/time", self._guarded(self._set_time))
         app.router.add_post("/control/stop", self._guarded(self._end))
 
     def _guarded(self, answer: _Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -160,6 +161,15 @@ class Control:
             raise UsageError(f'send {{"speed": N}}: {error}') from None
         return await self._pace.change(asked.speed)
 
+    async def _set_time(self, request: web.Request) -> object:
+        if self._pace is None:
+            raise UsageError("this market is not paced")
+        try:
+            asked = msgspec.json.decode(await request.read(), type=_Moment)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise UsageError(f'send {{"market_ms": N}}: {error}') from None
+        return await self._pace.advance(asked.market_ms)
+
     async def _end(self, _: web.Request) -> object:
         self._stop()
         return {"stopping": True}
@@ -183,6 +193,10 @@ class _Move(msgspec.Struct, frozen=True):
 
 class _Speed(msgspec.Struct, frozen=True):
     speed: float
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    market_ms: int
 
 
 def _reply(body: object, status: int) -> web.Response:

@@ -1,4 +1,4 @@
-"""Who decides how fast a paced market runs: the simulator, for everybody."""
+"""Who decides what time a paced market has and how fast it runs: the simulator, for all."""
 
 import asyncio
 from typing import Protocol
@@ -66,18 +66,48 @@ class PaceOwner:
         if not SLOWEST <= speed <= FASTEST:
             raise UsageError(f"a speed lies between {SLOWEST} and {FASTEST:g}, not {speed}")
         async with self._one_at_a_time:
-            # A pace that was given out is never replaced before it holds: somebody who heard
-            # of one but not yet of the other would see market time jump.
-            left_s = self._coming.monotonic_anchor_s - self._clock.monotonic_s()
-            if left_s > 0:
-                await self._clock.sleep(left_s)
-            former = self._clock.pace
+            former = await self._in_force()
             if speed != former.speed:
                 from_s = self._clock.monotonic_s() + AHEAD_S
-                self._coming = Pace(former.market_ms(from_s), from_s, speed)
-                self._former.append((from_s, former.speed))
-                self._clock.set_pace(self._coming)
+                self._take(Pace(former.market_ms(from_s), from_s, speed), former)
             return self._coming
+
+    async def advance(self, market_ms: int) -> Pace:
+        """Set market time ahead; what lies between trades at once, in order.
+
+        A client sees the exchange's clock jump: its next timestamp is refused, and it measures.
+
+        Raises:
+            UsageError: when the moment has passed, or the pace is fixed.
+        """
+        if self._fixed:
+            raise UsageError("market_ms: a mirrored market runs as its source does")
+        async with self._one_at_a_time:
+            former = await self._in_force()
+            from_s = self._clock.monotonic_s() + AHEAD_S
+            now_ms = former.market_ms(from_s)
+            if market_ms <= now_ms:
+                raise UsageError(
+                    f"market_ms: {market_ms} has passed; time is set ahead of {now_ms} alone"
+                )
+            self._take(Pace(market_ms, from_s, former.speed), former)
+            return self._coming
+
+    async def _in_force(self) -> Pace:
+        """The pace in force, once the one given out last is.
+
+        It is never replaced before: somebody who heard of one but not yet of the other would
+        see market time jump.
+        """
+        left_s = self._coming.monotonic_anchor_s - self._clock.monotonic_s()
+        if left_s > 0:
+            await self._clock.sleep(left_s)
+        return self._clock.pace
+
+    def _take(self, pace: Pace, former: Pace) -> None:
+        self._coming = pace
+        self._former.append((pace.monotonic_anchor_s, former.speed))
+        self._clock.set_pace(pace)
 
     def fastest(self) -> float:
         """The greatest speed that held within the longest recvWindow."""

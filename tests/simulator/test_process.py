@@ -111,6 +111,28 @@ def test_a_new_pace_holds_from_a_moment_ahead(tmp_path: Path) -> None:
         assert simulator.signed("GET", "/fapi/v3/balance")[0]["balance"] == "10000"
 
 
+def test_time_is_set_ahead_and_never_back(tmp_path: Path) -> None:
+    """What lies between has traded by then: bars closed, every one of them."""
+    with _simulator(tmp_path, "--speed", "1") as simulator:
+        began_ms = simulator.control("GET", "state")["market_ms"]
+        target_ms = began_ms + 3 * 3_600_000
+        assert simulator.control("POST", "time", {"market_ms": target_ms})["speed"] == 1
+        deadline = time.monotonic() + 20
+        while True:
+            path = "history?symbol=BTCUSDT&interval=1h"
+            bars = simulator.control("GET", path)
+            if len(bars) >= 3 or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        assert [bar[0] for bar in bars] == [
+            began_ms // 3_600_000 * 3_600_000 + n * 3_600_000 for n in range(3)
+        ]
+        assert simulator.control("GET", "state")["market_ms"] >= target_ms
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            simulator.control("POST", "time", {"market_ms": began_ms})
+        assert "has passed" in refused.value.read().decode()
+
+
 def test_its_account_and_its_market_outlive_a_kill(tmp_path: Path) -> None:
     with _simulator(tmp_path) as simulator:
         simulator.signed(
