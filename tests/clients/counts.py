@@ -11,6 +11,9 @@ streams: set[str] = set()
 errors: set[int | str] = set()
 """Numbers of errors that were received; a text for an answer without one."""
 
+told: list[str] = []
+"""What is written at the end of the session."""
+
 _parsed: dict[int, tuple[str, Any]] = {}
 
 

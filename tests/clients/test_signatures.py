@@ -11,7 +11,7 @@ from tests.clients.serving import Exchange, Keys
 from tests.clients.walk import walk
 
 
-@pytest.fixture(scope="session", params=["RSA", "Ed25519"])
+@pytest.fixture(scope="package", params=["RSA", "Ed25519"])
 def signing(request: pytest.FixtureRequest, exchange_here: Exchange) -> Keys:
     """An account whose requests are signed with a private key."""
     if request.param == "RSA":
