@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients import counts
 from tests.clients.serving import Exchange, Keys, served_in_thread
 
 COUNTING = "test_every_endpoint_stream_and_error_was_met"
@@ -25,6 +26,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 # It ends with this folder's tests: others watch that nothing in the process reads its clocks.
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much the clients met, where it was counted."""
+    for line in counts.told:
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="package")
 def exchange_here() -> Generator[Exchange]:
     """The exchange that independent clients talk to, served in a thread in real time."""
