@@ -12,8 +12,7 @@ differ.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -25,7 +24,6 @@ from rusy_tui.attention import Attention
 from rusy_tui.commanding import Commanding
 from rusy_tui.config import fingerprint
 from rusy_tui.decide.holdings import Holding, Holdings
-from rusy_tui.decide.risk import day_loss_limit_usd
 from rusy_tui.desk.desk import Desk
 from rusy_tui.desk.gates import Gates
 from rusy_tui.domain.account import AccountRead, OrderChanged, UserEvent
@@ -51,12 +49,12 @@ from rusy_tui.ensemble.runtime import Ensemble
 from rusy_tui.exchange.inbox import MarketInbox
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.account import AccountKeeper
-from rusy_tui.execution.contracts import REFRESH_S
 from rusy_tui.execution.executor import Executor, Wiring
 from rusy_tui.execution.flatten import Flattened, flatten
 from rusy_tui.execution.ids import Ids
 from rusy_tui.execution.recover import recover
 from rusy_tui.link.hub import Publisher
+from rusy_tui.lookout import Lookout
 from rusy_tui.market.service import MarketService
 from rusy_tui.scoring import Scoring
 from rusy_tui.store.store import Store
@@ -64,10 +62,7 @@ from rusy_tui.teller import Teller
 
 log = structlog.get_logger("engine")
 
-STALE, RECONCILING, STARTING, DAY_LOSS = "stale data", "reconciling", "starting", "day loss"
-DATABASE, LIMITS = "database", "exchange limits"
-# How long a start waits for the user stream's reading of the account; wall seconds.
-FIRST_READING_S = 15.0
+RECONCILING, STARTING, DATABASE = "reconciling", "starting", "database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +105,6 @@ class Engine:
         self._stopping = asyncio.Event()
         self._decided = asyncio.Condition()
         self._decided_ms: dict[str, int] = {}
-        self._contracts_changed = asyncio.Event()
 
         self._mode = settings.desk.mode
         self._ids = Ids(parts.clock, parts.randomness)
@@ -176,6 +170,19 @@ class Engine:
             outlook=self,
             teller=self._teller,
         )
+        self._lookout = Lookout(
+            parts.exchange,
+            parts.clock,
+            self._gates,
+            self._teller,
+            self._account,
+            self._executor,
+            symbols=parts.symbols,
+            risk=settings.risk,
+            book=self.book,
+            halt=self._halt,
+            heartbeat_s=parts.heartbeat_s,
+        )
         self._attention = Attention(
             parts.clock,
             parts.pace_control,
@@ -225,7 +232,7 @@ class Engine:
         await self._market.backfill(self._progress)
         await self._load_charts()
         self._progress("reconciling with the exchange")
-        await self._first_reading()
+        await self._account.begin(self._user_events)
         await self._account.set_up(settings.risk.leverage)
         await self._reconcile()
         self._spawn(self._on_user_events())
@@ -235,38 +242,12 @@ class Engine:
         self._spawn(self._on_market_events())
         self._spawn(self._on_closed_bars())
         self._spawn(self._market.watch_closes())
-        self._spawn(self._heartbeat())
-        self._spawn(self._look_at_contracts())
+        self._spawn(self._lookout.run())
+        self._spawn(self._lookout.watch_contracts())
         self._spawn(self._attention.run())
         self._gates.end_pause(STARTING)
         self._teller.phase("running")
-        self._tell_closed({})
         self._teller.say("engine", f"running: {', '.join(symbols)}", "info")
-
-    async def _first_reading(self) -> None:
-        """Begin with what the user stream reads of the account when it connects.
-
-        Both books of all symbols weigh more than everything else of a start, so that they are
-        read once. What was told by then is handled in its order when the trades are there.
-        """
-        told: list[UserEvent] = []
-
-        async def reading() -> AccountRead:
-            while True:
-                told.append(event := await self._user_events.get())
-                if isinstance(event, AccountRead):
-                    return event
-
-        try:
-            self._account.begin_with(await self._clock.within(FIRST_READING_S, reading()))
-        except TimeoutError:
-            # Trades that are open must be looked after, stream or no stream.
-            log.warning("no user stream yet: the account is read without it")
-            await self._account.read()
-        while not self._user_events.empty():
-            told.append(self._user_events.get_nowait())
-        for event in told:
-            self._user_events.put_nowait(event)
 
     async def _reconcile(self) -> None:
         await self._account.read_missed_funding()
@@ -355,7 +336,7 @@ class Engine:
                     self._teller.traded(symbol, price)
                     self._quote(symbol, event_ms)
                 case InstrumentChanged():
-                    self._contracts_changed.set()
+                    self._lookout.contract_changed()
                 case StreamInterrupted(route=route, reason=why):
                     self._cut.add(route)
                     self._teller.connected(market_stream=False)
@@ -375,7 +356,7 @@ class Engine:
 
     async def _on_closed_bar(self, candle: Candle) -> None:
         await self._account.begin_day()
-        self._check_day_loss()
+        self._lookout.check_day_loss()
         window = await self._parts.store.candles.window(
             candle.symbol, candle.interval, candle.close_time_ms, CHART_BARS
         )
@@ -416,65 +397,6 @@ class Engine:
                 self._teller.connected(database=True)
                 self._gates.end_pause(DATABASE)
 
-    async def _heartbeat(self) -> None:
-        """Look at what no event tells: the age of prices (P5), and what the day has lost."""
-        while True:
-            await self._clock.sleep(self._parts.heartbeat_s)
-            self._check_day_loss()
-            self._look_at_limits()
-            stale = [symbol for symbol in self._parts.symbols if self.book(symbol) is None]
-            if stale:
-                why = f"no fresh price of {', '.join(stale)}"
-                now_ms = self._clock.market_ms()
-                self._gates.pause(STALE, why, "when prices come again", now_ms)
-            else:
-                self._gates.end_pause(STALE)
-
-    def _look_at_limits(self) -> None:
-        """Show the exchange's budget, and hold entries while it lets us send nothing."""
-        status = self._exchange.status()
-        self._teller.exchange(status)
-        if status.closed_for_s > 0:
-            why = f"the exchange takes no requests for {status.closed_for_s:.0f} s"
-            now_ms = self._clock.market_ms()
-            self._gates.pause(LIMITS, why, "when that time is over", now_ms)
-        else:
-            self._gates.end_pause(LIMITS)
-
-    async def _look_at_contracts(self) -> None:
-        """Read filters, brackets and status anew: every hour, and when told of a change."""
-        while True:
-            with suppress(TimeoutError):
-                await self._clock.within(REFRESH_S, self._contracts_changed.wait())
-            self._contracts_changed.clear()
-            was_closed = self._closed_contracts()
-            for change in await self._account.contracts.refresh_until_read():
-                self._teller.say("exec", change, "ask")
-            self._tell_closed(was_closed)
-
-    def _barred(self, symbol: str, why: str) -> None:
-        was_closed = self._closed_contracts()
-        self._account.contracts.bar(symbol, why)
-        self._tell_closed(was_closed)
-
-    def _closed_contracts(self) -> dict[str, str]:
-        return self._account.contracts.closed()
-
-    def _tell_closed(self, before: Mapping[str, str]) -> None:
-        """Say which contracts take no entries any more; what rests there must hear of it."""
-        now = self._closed_contracts()
-        for symbol, why in now.items():
-            if symbol not in before:
-                self._teller.say("risk", f"no entries: {why}", "down")
-        if now != before:
-            self._executor.wake()
-
-    def _check_day_loss(self) -> None:
-        book = self._account.book
-        limit = day_loss_limit_usd(book.day_start_equity, self._parts.settings.risk)
-        if limit and -book.day_pnl >= limit:
-            self._halt(DAY_LOSS, f"the day lost {-book.day_pnl:.2f} of {limit:.2f} USDT")
-
     # What the desk must know (its Outlook) ------------------------------------------------
 
     def holdings(self, pending: tuple[Holding, ...]) -> Holdings:
@@ -494,6 +416,12 @@ class Engine:
         return self._account.book.top(
             symbol, self._clock.monotonic_s(), self._parts.stale_after_s
         )
+
+    def _closed_contracts(self) -> dict[str, str]:
+        return self._account.contracts.closed()
+
+    def _barred(self, symbol: str, why: str) -> None:
+        self._lookout.barred(symbol, why)
 
     def _mark(self, symbol: str) -> Decimal | None:
         mark = self._account.book.marks.get(symbol)

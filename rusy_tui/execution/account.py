@@ -1,5 +1,6 @@
 """Keeps the account in step with the exchange: reads, events, funding, the UTC day."""
 
+import asyncio
 from collections.abc import Callable, Container
 from decimal import Decimal
 
@@ -34,6 +35,8 @@ from rusy_tui.store.store import Store
 log = structlog.get_logger("exec")
 
 ASSET = "USDT"
+# How long a start waits for the user stream's reading of the account; wall seconds.
+FIRST_READING_S = 15.0
 # Keeping what was paid is tried again after this; wall seconds.
 RETRY_S = 1.0
 # A funding event says when, the ledger's entry may be stamped a little earlier; ms.
@@ -108,6 +111,34 @@ class AccountKeeper:
             ExchangeError: the exchange could not be read, or refused.
         """
         await set_up(self._exchange, self._symbols, self.book.held, leverage, self._say)
+
+    async def begin(self, events: asyncio.Queue[UserEvent]) -> None:
+        """Begin with what the user stream reads of the account when it connects.
+
+        Both books of all symbols weigh more than everything else of a start, so that they are
+        read once. What was told by then is handled in its order when the trades are there.
+
+        Raises:
+            ExchangeError, UnreachableError: neither stream nor exchange told.
+        """
+        told: list[UserEvent] = []
+
+        async def reading() -> AccountRead:
+            while True:
+                told.append(event := await events.get())
+                if isinstance(event, AccountRead):
+                    return event
+
+        try:
+            self.begin_with(await self._clock.within(FIRST_READING_S, reading()))
+        except TimeoutError:
+            # Trades that are open must be looked after, stream or no stream.
+            log.warning("no user stream yet: the account is read without it")
+            await self.read()
+        while not events.empty():
+            told.append(events.get_nowait())
+        for event in told:
+            events.put_nowait(event)
 
     def begin_with(self, read: AccountRead) -> None:
         """Take what the account holds from its first reading; its fills are told later."""

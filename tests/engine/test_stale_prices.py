@@ -82,7 +82,7 @@ def test_a_stale_price_is_not_acted_on_before_the_gate_has_closed(
 
     async def act(scene: Scene) -> None:
         # The engine looks once more, and then never: the gate stays as it is.
-        object.__setattr__(scene.parts, "heartbeat_s", 86_400.0)
+        scene.engine._lookout._heartbeat_s = 86_400.0
         scene.votes[BTC] = LONG
         await scene.bar(1)
         await scene.at(_FRESH_UNTIL)
