@@ -62,6 +62,8 @@ from rusy_tui.teller import Teller
 
 log = structlog.get_logger("engine")
 
+# The route of the streams that tells of changed contracts.
+CONTRACTS_ROUTE = "market"
 RECONCILING, STARTING, DATABASE = "reconciling", "starting", "database"
 
 
@@ -344,6 +346,9 @@ class Engine:
                 case StreamRestored(route=route):
                     self._cut.discard(route)
                     self._teller.connected(market_stream=not self._cut)
+                    if route == CONTRACTS_ROUTE:
+                        # A change meanwhile was told to nobody.
+                        self._lookout.contract_changed()
                     for symbol in self._parts.symbols:
                         for interval in self._intervals:
                             late = self._market.catch_up(symbol, interval)
