@@ -92,7 +92,8 @@ def work_out(
     """
     if atr <= ZERO or book.bid <= ZERO:
         return NoPlan(rule="data", figures=f"ATR {atr}, bid {book.bid}")
-    near = book.bid if side is Side.BUY else book.ask
+    # Right after a tick has changed the book still has prices of the former one.
+    near = _toward(instrument, book.bid if side is Side.BUY else book.ask, side.opposite)
     chase = near * strategy.entry_chase_bps / _BPS * side.sign
     worst = _toward(instrument, near + chase, side.opposite)
     stop = _toward(instrument, near - _times(atr, strategy.stop_atr) * side.sign, side.opposite)

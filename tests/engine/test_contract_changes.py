@@ -29,6 +29,7 @@ def test_a_filter_changed_on_the_exchange_shapes_the_next_plan(
         scene.exchange.change_instrument(
             BTC, step_size=Decimal("0.010"), market_step_size=Decimal("0.010"),
             min_quantity=Decimal("0.010"), market_min_quantity=Decimal("0.010"),
+            tick_size=Decimal("0.50"),
         )  # fmt: skip
         await scene.at(18)
         assert len(_said(scene, "BTCUSDT step size: 0.001 → 0.01")) == 1
@@ -36,11 +37,13 @@ def test_a_filter_changed_on_the_exchange_shapes_the_next_plan(
         await scene.bar(2)
         (card,) = await scene.proposals()
         assert card.plan.quantity % Decimal("0.010") == 0
+        assert card.plan.entry_price % Decimal("0.50") == 0
         await scene.at(40)
         account = scene.exchange.books.accounts[0]
         orders = scene.exchange.books.orders_of(account)
         assert orders
         assert all(order.quantity % Decimal("0.010") == 0 for order in orders)
+        assert all(order.price % Decimal("0.50") == 0 for order in orders)
         assert scene.gates() == []
 
     played(settings((BTC,), mode=Mode.AUTO), act, monkeypatch)
