@@ -344,7 +344,11 @@ class BinanceExchange:
         """What an answer proves; it is read where the answer tells no price (None)."""
         if told is None:
             return await self._read_after(done, symbol, client_order_id, book)
-        return Confirmed(told) if isinstance(told, OrderReport) else told
+        return self._confirmed(told) if isinstance(told, OrderReport) else told
+
+    def _confirmed(self, report: OrderReport) -> Confirmed:
+        self._feeds.expect(report)
+        return Confirmed(report)
 
     async def _read_after(
         self, done: str, symbol: str, client_order_id: str, book: OrderBook
@@ -356,7 +360,7 @@ class BinanceExchange:
             return Unresolved(f"{done}, but not read since: {error}")
         if report is None:
             return Unresolved(f"{done}, and unknown since")
-        return Confirmed(report)
+        return self._confirmed(report)
 
     async def cancel_all(self, symbol: str, book: OrderBook) -> Outcome | None:
         path = fields.cancel_all_path(book)

@@ -7,6 +7,7 @@ from typing import Any
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.market import InstrumentChanged, MarketEvent, StreamState
+from rusy_tui.domain.order import OrderReport
 from rusy_tui.exchange.book_feed import BookFeed, BookSink
 from rusy_tui.exchange.market_events import Reply, market_message
 from rusy_tui.exchange.newest import Newest
@@ -44,6 +45,7 @@ class Feeds:
         self._clock = clock
         self._silence_s = silence_s
         self._check_s = check_s
+        self._user: UserStream | None = None
         self._ping_interval_s = ping_interval_s
         self._seed = seed
         self._market: dict[str, Stream] = {}
@@ -173,7 +175,16 @@ class Feeds:
             ping_interval_s=self._ping_interval_s,
             seed=self._seed,
         )
-        await self._run(user.parts())
+        self._user = user
+        try:
+            await self._run(user.parts())
+        finally:
+            self._user = None
+
+    def expect(self, report: OrderReport) -> None:
+        """The exchange has confirmed this of an order: its stream must tell it too."""
+        if self._user is not None:
+            self._user.expect(report)
 
     async def _run(self, running: dict[str, Coroutine[Any, Any, None]]) -> None:
         """Run until cancelled, or until :meth:`close`."""

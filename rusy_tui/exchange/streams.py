@@ -28,7 +28,8 @@ from rusy_tui.exchange.wire import MalformedError
 _log = logging.getLogger(__name__)
 
 _LEAST_BACK_OFF_S = 0.25
-_MOST_BACK_OFF_S = 30.0
+# Longer than this nobody should trade without prices and fills; it is 60 tries in 5 minutes.
+_MOST_BACK_OFF_S = 5.0
 _CONNECT_TIMEOUT_S = 10.0
 # A float that is all but due would otherwise be waited for in steps too small to move time.
 _LEAST_WAIT_S = 0.001
@@ -173,7 +174,7 @@ class Stream:
                 reason = "closed by the exchange"
             except _ENDS as error:
                 reason = str(error) or type(error).__name__
-            self._interrupt(reason)
+            reason = self._interrupt(reason)
             back_off_s = self._back_off_s()
             _log.warning("%s stream: %s; again in %.2f s", self.route, reason, back_off_s)
             await self._clock.sleep(back_off_s)
@@ -296,12 +297,14 @@ class Stream:
             # What is still on its way will not be read by anybody.
             self._clock.in_flight.closed(link.channel)
 
-    def _interrupt(self, reason: str) -> None:
+    def _interrupt(self, reason: str) -> str:
+        """Tell once that it is cut; why: our own reason goes before the socket's."""
         if self._given_up is not None:
             reason, self._given_up = self._given_up, None
         if not self._interrupted:
             self._interrupted = True
             self._report(StreamInterrupted(self.route, self._seen_ms, reason))
+        return reason
 
     def _restored(self) -> None:
         now_ms = self._exchange_ms()
@@ -415,7 +418,7 @@ class Stream:
         self._report(StreamRestored(f"{self.route} {stream}", since_ms or now_ms, now_ms))
 
     def _back_off_s(self) -> float:
-        """Doubles from a quarter of a second to half a minute; chance halves it at most."""
+        """Doubles from a quarter of a second to five; chance halves it at most."""
         longest_s = min(_MOST_BACK_OFF_S, _LEAST_BACK_OFF_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
         return longest_s * (1 - self._random.random() / 2)

@@ -100,6 +100,14 @@ class Told:
         fills = sorted(self.fills(found.fills), key=lambda f: (f.time_ms, f.exchange_trade_id))
         return msgspec.structs.replace(found, orders=tuple(orders.values()), fills=tuple(fills))
 
+    def knows(self, report: OrderReport) -> bool:
+        """Whether what a report says of its order, or something later, has been told."""
+        told = self._orders.get(_key(report))
+        if told is None:
+            return False
+        ended = told.state.is_final or not report.state.is_final
+        return ended and told.filled_quantity >= report.filled_quantity
+
     def orders(self) -> Mapping[_OrderKey, OrderReport]:
         """Every order as last told."""
         return dict(self._orders)

@@ -5,8 +5,10 @@ followed by a read of everything, told as one :class:`~rusy_tui.domain.account.A
 While that is being read, what happens to orders is told at once, for a stop must follow its
 fill; what happens to wallet and positions waits for the read, which is then never the older.
 
-A quiet account says nothing for days, and so does a dead stream. So now and then the account
-is read and compared with what was told: a difference that stays is a fault of the stream.
+A quiet account says nothing for days, and so does a dead stream. So the stream is held to what
+is known otherwise: an order that the exchange has just confirmed must be told soon, and now and
+then the account is read and compared with what was told. A difference that stays is a fault of
+the stream.
 """
 
 import asyncio
@@ -56,6 +58,8 @@ _LEAST_RETRY_S = 0.5
 _MOST_RETRY_S = 30.0
 # An execution may be stamped a little before the time that a read began at; ms.
 _SLACK_MS = 10_000
+# Between two readings that unreadable messages ask for; wall seconds. Each one weighs.
+_BETWEEN_READS_S = 5.0
 # What was read but not told may still be on its way; wall seconds.
 _ON_ITS_WAY_S = 5.0
 # TRADE_LITE says less than the ORDER_TRADE_UPDATE that follows it: no commission, no realised
@@ -121,6 +125,9 @@ class UserStream:
         self._key = ""
         self._told = Told(ASSET)
         self._must_read = asyncio.Event()
+        # How often a reading was asked for: one asked for meanwhile must follow.
+        self._asked = 0
+        self._expected: asyncio.Queue[tuple[float, int, OrderReport]] = asyncio.Queue()
         # Events of wallet and positions that wait for a read; None when none is under way.
         self._held: list[AccountChanged] | None = None
         self._ordinal = 0
@@ -149,7 +156,13 @@ class UserStream:
             "listen key": self._keep_key_alive(),
             "account read": self._read_when_asked(),
             "account check": self._check(),
+            "confirmed orders": self._hold_to_its_word(),
         }
+
+    def expect(self, report: OrderReport) -> None:
+        """The exchange has confirmed this: the stream must tell it too, and soon."""
+        due_s = self._clock.monotonic_s() + _ON_ITS_WAY_S
+        self._expected.put_nowait((due_s, self._asked, report))
 
     # ── events ────────────────────────────────────────────────────────────────────────
 
@@ -157,19 +170,22 @@ class UserStream:
         self._sink(state)
         self._ordinal += 1
         if isinstance(state, StreamRestored):
-            self._held = self._held or []
-            self._must_read.set()
+            self._ask_to_read()
         else:
             # Read when it is back: until then every reading would be old at once.
             self._must_read.clear()
+
+    def _ask_to_read(self) -> None:
+        self._asked += 1
+        self._held = self._held or []
+        self._must_read.set()
 
     def _handle(self, message: str | bytes) -> Handled:
         try:
             event = user_event(message)
         except MalformedError:
             # Nobody knows what it said: only a reading does.
-            self._held = self._held or []
-            self._must_read.set()
+            self._ask_to_read()
             raise
         self._heard += 1
         if isinstance(event, ListenKeyExpired):
@@ -202,13 +218,15 @@ class UserStream:
             await self._must_read.wait()
             if await self._read():
                 retry_s = _LEAST_RETRY_S
+                if self._must_read.is_set():
+                    await self._clock.sleep(_BETWEEN_READS_S)
                 continue
             await self._clock.sleep(retry_s)
             retry_s = min(retry_s * 2, _MOST_RETRY_S)
 
     async def _read(self) -> bool:
         """Read the account and tell it; whether that was done."""
-        ordinal, before = self._ordinal, self._told.orders()
+        ordinal, asked, before = self._ordinal, self._asked, self._told.orders()
         # Stamped by the exchange; our idea of its clock may run ahead of it.
         begun_ms = self._reads.exchange_ms() - self._rest.time.error_ms
         try:
@@ -221,7 +239,8 @@ class UserStream:
             self._release(self._complete_ms)
             self._held = []
             return False
-        self._must_read.clear()
+        if asked == self._asked:
+            self._must_read.clear()
         self._sink(self._told.read(found, before))
         for fill in found.fills:
             last = self._complete_ids.get(fill.symbol, 0)
@@ -232,7 +251,7 @@ class UserStream:
 
     def _release(self, read_ms: int) -> None:
         """Tell what waited for a read."""
-        held, self._held = self._held or [], None
+        held, self._held = self._held or [], [] if self._must_read.is_set() else None
         for event in held:
             self._tell(self._told.account(event, read_ms))
 
@@ -274,6 +293,18 @@ class UserStream:
             # On a busy account it is another difference by now, but the silence is the same.
             if still is not None and (still == why or heard == self._heard):
                 self.stream.reconnect(f"the stream did not tell: {still}")
+
+    async def _hold_to_its_word(self) -> None:
+        """Give a connection up that does not tell of an order the exchange has confirmed."""
+        while True:
+            due_s, asked, report = await self._expected.get()
+            left_s = due_s - self._clock.monotonic_s()
+            if left_s > 0:
+                await self._clock.sleep(left_s)
+            # A reading since then told what still mattered of it, or will.
+            if asked == self._asked and not self._told.knows(report):
+                name = f"{report.symbol} order {report.client_order_id}"
+                self.stream.reconnect(f"the stream did not tell: {name} is {report.state}")
 
     async def _difference(self) -> str | None:
         """What a cheap reading knows otherwise; None too when a full read is due anyway."""

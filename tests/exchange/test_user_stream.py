@@ -6,16 +6,19 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.account import AccountChanged, AccountRead, OrderChanged
 from rusy_tui.domain.market import StreamInterrupted, StreamRestored
+from rusy_tui.domain.order import Confirmed
 from rusy_tui.exchange.binance import BinanceExchange
 from tests.exchange.scripted import START_MS, Answer, ScriptedExchange, in_lockstep, refusal
 from tests.exchange.scripted import script_account as script_reads
+from tests.exchange.test_orders import entry
 from tests.exchange.test_streams import Sender, hold, stopped
-from tests.exchange.wire_samples import ACCOUNT_EVENT, ORDER_EVENT, POSITION, user_trade
+from tests.exchange.wire_samples import ACCOUNT_EVENT, ORDER, ORDER_EVENT, POSITION, user_trade
 
 Script = Callable[[web.WebSocketResponse, int], Awaitable[None]]
 
@@ -187,6 +190,68 @@ def test_a_stream_that_keeps_something_back_is_found_by_comparing() -> None:
         assert [one.symbol for one in read.positions] == ["BTCUSDT"]
         await clock.sleep(1_000)
         assert len(got) == 5
+
+    played(act, on_socket)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stream_must_tell_of_an_order_that_the_exchange_confirmed(told: bool) -> None:
+    """Else its fill would not be told either: five seconds, not the next comparison."""
+
+    async def scenario(
+        scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
+    ) -> None:
+        sender = Sender(clock)
+
+        async def serve(socket: web.WebSocketResponse, ordinal: int) -> None:
+            await sender.clock.sleep(61)
+            if told:
+                event = {**ORDER_EVENT["o"], "c": ORDER["clientOrderId"], "X": "NEW"}
+                event |= {"i": ORDER["orderId"], "x": "NEW", "z": "0", "l": "0"}
+                await sender.send(socket, json.dumps({**ORDER_EVENT, "o": event}))
+            await hold(socket)
+
+        scripted.on_socket = serve
+        scripted.script("POST v1/listenKey", Answer({"listenKey": "key"}))
+        script_reads(scripted)
+        scripted.script("POST v1/order", Answer({**ORDER, "status": "NEW"}))
+        await exchange.connect()
+        got: list[Any] = []
+        task = asyncio.create_task(exchange.run_user_stream(["BTCUSDT"], got.append))
+        await clock.sleep(60)
+        assert isinstance(await exchange.place(entry()), Confirmed)
+        placed_s = clock.monotonic_s()
+        await clock.sleep(10)
+        cuts = [event for event in got if isinstance(event, StreamInterrupted)]
+        if told:
+            assert cuts == []
+        else:
+            (cut,) = cuts
+            assert "did not tell" in cut.reason
+            assert ORDER["clientOrderId"] in cut.reason
+            # Read anew, with all that the silent connection kept back.
+            assert isinstance(got[-1], AccountRead)
+            assert clock.monotonic_s() - placed_s <= 10
+        await stopped(task)
+
+    in_lockstep(scenario)
+
+
+def test_what_was_unreadable_during_a_reading_is_read_again_after_it() -> None:
+    """The reading may have asked for the orders before; the next one follows after a while."""
+
+    async def on_socket(sender: Sender, socket: web.WebSocketResponse, ordinal: int) -> None:
+        await sender.clock.sleep(0.2)
+        await sender.send(socket, "<html>502 Bad Gateway</html>")
+
+    async def act(scripted: ScriptedExchange, clock: LockstepClock, got: list[Any]) -> None:
+        script_reads(scripted, positionRisk=Answer([], after_s=1.0))
+        await clock.sleep(2)
+        assert [type(event) for event in got] == [StreamRestored, AccountRead]
+        script_reads(scripted, userTrades=[user_trade(78, START_MS + 900)])
+        await clock.sleep(8)
+        assert fill_ids(got) == [78]
+        assert [type(event) for event in got] == [StreamRestored, AccountRead, AccountRead]
 
     played(act, on_socket)
 

@@ -13,6 +13,6 @@ LASTS_S = 600
 def test_ten_minutes_of_random_faults(seed: int) -> None:
     until_ms = BEGIN_MS + LASTS_S * SECONDS
     faults = random_faults(seed, 20, BEGIN_MS, until_ms, [SYMBOL])
-    run = under(*faults, seed=seed, lasts_s=LASTS_S, check_s=15)
+    run = under(*faults, seed=seed, lasts_s=LASTS_S)
     must_hold(run)
     assert len(run.struck) >= 8

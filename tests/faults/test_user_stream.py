@@ -53,9 +53,9 @@ def test_connections_are_refused_after_a_cut() -> None:
 
 
 def test_a_half_open_stream_is_noticed_while_it_lasts() -> None:
-    run = under(fault(Kind.STREAM_HALF_OPEN, route=PRIVATE, at_s=5), check_s=10)
+    run = under(fault(Kind.STREAM_HALF_OPEN, route=PRIVATE, at_s=5))
     must_hold(run)
-    # By the comparison with what was read, not by its end: a second connection was made.
+    # By an order that it did not tell of, not by its end: a second connection was made.
     assert run.struck["stream_half_open"] >= 2
 
 
@@ -72,7 +72,7 @@ def test_a_listen_key_that_expires() -> None:
 
 
 def test_a_listen_key_that_ends_without_a_word() -> None:
-    run = under(fault(Kind.LISTEN_KEY_LOST, at_s=15.2), check_s=10)
+    run = under(fault(Kind.LISTEN_KEY_LOST, at_s=15.2))
     must_hold(run)
     assert run.view.restored >= 2
 
