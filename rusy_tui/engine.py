@@ -12,7 +12,7 @@ differ.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -62,6 +62,8 @@ from rusy_tui.teller import Teller
 
 log = structlog.get_logger("engine")
 
+# What ended by a defect begins again after this; wall seconds.
+BEGIN_AGAIN_S = 1.0
 # The route of the streams that tells of changed contracts.
 CONTRACTS_ROUTE = "market"
 RECONCILING, STARTING, DATABASE = "reconciling", "starting", "database"
@@ -230,22 +232,24 @@ class Engine:
         settings = self._parts.settings
         await self._account.prepare(settings.exchange.recv_window_ms)
         # Fills are listened to before anything is reconciled, so that none falls between.
-        self._spawn(exchange.run_user_stream(symbols, self._user_events.put_nowait))
+        self._keep_up(lambda: exchange.run_user_stream(symbols, self._user_events.put_nowait))
         await self._market.backfill(self._progress)
         await self._load_charts()
         self._progress("reconciling with the exchange")
         await self._account.begin(self._user_events)
         await self._account.set_up(settings.risk.leverage)
         await self._reconcile()
-        self._spawn(self._on_user_events())
-        self._spawn(
-            exchange.run_market_streams(symbols, self._intervals, self._market_events.put)
+        self._keep_up(self._on_user_events)
+        self._keep_up(
+            lambda: exchange.run_market_streams(
+                symbols, self._intervals, self._market_events.put
+            )
         )
-        self._spawn(self._on_market_events())
-        self._spawn(self._on_closed_bars())
-        self._spawn(self._market.watch_closes())
-        self._spawn(self._lookout.run())
-        self._spawn(self._lookout.watch_contracts())
+        self._keep_up(self._on_market_events)
+        self._keep_up(self._on_closed_bars)
+        self._keep_up(self._market.watch_closes)
+        self._keep_up(self._lookout.run)
+        self._keep_up(self._lookout.watch_contracts)
         self._spawn(self._attention.run())
         self._gates.end_pause(STARTING)
         self._teller.phase("running")
@@ -498,10 +502,26 @@ class Engine:
                 self._teller.chart(symbol, bars)
         self._teller.connected()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    def _keep_up(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do what must never end while positions may be open: a defect halts entries, and the
+        work begins anew.
+        """
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                self._spawn(self._begin_again(work))
+
+        self._spawn(work()).add_done_callback(ended)
+
+    async def _begin_again(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await self._clock.sleep(BEGIN_AGAIN_S)
+        self._keep_up(work)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -346,12 +346,13 @@ class UserStream:
             wait_s = _KEEP_ALIVE_S
             try:
                 reply = await self._rest.send("put", "listenKey", {}, _KEY_COST, signed=False)
-            except (AnsweredError, NoAnswer) as error:
+                key = account_replies.extended_key(reply.body)
+            except (AnsweredError, NoAnswer, MalformedError) as error:
                 if isinstance(error, AnsweredError) and is_unknown_listen_key(error.code):
                     self.stream.reconnect("the listen key is unknown to the exchange")
                 else:
                     _log.warning("listen key not extended: %s", error)
                     wait_s = _KEEP_ALIVE_RETRY_S
                 continue
-            if account_replies.extended_key(reply.body) not in ("", self._key):
+            if key not in ("", self._key):
                 self.stream.reconnect("the listen key is another one by now")
