@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-book done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients
+.PHONY: done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients
 
 CAPTURES ?= .cache/walk
 
@@ -113,7 +113,7 @@ done-bad-input: .venv/.stamp-dev ## bad input of every kind: message and exit co
 
 done-book: .venv/.stamp-dev ## the adapter's book rebuilt from recorded differences (DATA=DIR)
 	@$(NEEDS_DATA)
-	@$(PYTEST) -q -s tests/exchange/test_recorded_book.py $(ARGS)
+	@REQUIRE=all $(PYTEST) -q -s tests/exchange/test_recorded_book.py $(ARGS)
 
 done-faults: .venv/.stamp-dev ## the adapter under each fault of the simulated exchange
 	@$(PYTEST) -v tests/faults $(ARGS)
@@ -129,5 +129,5 @@ done-busy: .venv/.stamp-run ## the same with busy.yaml: more trades, one of them
 	@$(NEEDS_DATA)
 	@$(call TWICE,--config busy.yaml)
 
-done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser of the adapter (SEED=7)
+done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser, ten minutes or more (SEED=7)
 	@RUSY_FUZZ_EXAMPLES=10000 $(PYTEST) -q -s tests/exchange/test_fuzz.py --timeout 0 $(ARGS)
