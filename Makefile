@@ -113,7 +113,7 @@ done-bad-input: .venv/.stamp-dev ## bad input of every kind: message and exit co
 
 done-book: .venv/.stamp-dev ## the adapter's book rebuilt from recorded differences (DATA=DIR)
 	@$(NEEDS_DATA)
-	@REQUIRE=all $(PYTEST) -q -s tests/exchange/test_recorded_book.py $(ARGS)
+	@REQUIRE=all $(PYTEST) -q -s -m 'not training' tests/exchange/test_recorded_book.py $(ARGS)
 
 done-faults: .venv/.stamp-dev ## the adapter under each fault of the simulated exchange
 	@$(PYTEST) -v tests/faults $(ARGS)

@@ -423,7 +423,12 @@ class Engine:
     def book(self, symbol: str) -> BookTop | None:
         """Best bid and ask; None when too old to act on."""
         return self._account.book.top(
-            symbol, self._clock.monotonic_s(), self._parts.stale_after_s
+            symbol,
+            self._clock.monotonic_s(),
+            self._exchange.exchange_ms(),
+            stale_after_s=self._parts.stale_after_s,
+            # Prices may have been made before the market slowed down.
+            speed=max(self._clock.speed, self._parts.speed),
         )
 
     def _closed_contracts(self) -> dict[str, str]:

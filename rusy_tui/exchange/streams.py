@@ -31,6 +31,8 @@ _LEAST_BACK_OFF_S = 0.25
 # Longer than this nobody should trade without prices and fills; it is 60 tries in 5 minutes.
 _MOST_BACK_OFF_S = 5.0
 _CONNECT_TIMEOUT_S = 10.0
+# A connection that lasted so long was one: its end is the first failure, not the next.
+_STEADY_S = 60.0
 # A float that is all but due would otherwise be waited for in steps too small to move time.
 _LEAST_WAIT_S = 0.001
 # The closing handshake of a connection that is given up is not worth waiting for.
@@ -169,11 +171,15 @@ class Stream:
         """Deliver until cancelled."""
         self._seen_ms = self._exchange_ms()
         while True:
+            begun_s = self._clock.monotonic_s()
             try:
                 await self._serve()
                 reason = "closed by the exchange"
             except _ENDS as error:
                 reason = str(error) or type(error).__name__
+            if self._clock.monotonic_s() - begun_s >= _STEADY_S:
+                # Where silence is normal, no message says that the last one was a good one.
+                self._failures = 0
             reason = self._interrupt(reason)
             back_off_s = self._back_off_s()
             _log.warning("%s stream: %s; again in %.2f s", self.route, reason, back_off_s)

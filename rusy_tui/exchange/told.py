@@ -24,6 +24,7 @@ class Told:
         self._orders: dict[_OrderKey, OrderReport] = {}
         self._resting: dict[_OrderKey, None] = {}
         self._account_ms = 0
+        self._position_ms: dict[str, int] = {}
         self._last_accounts: list[AccountChanged] = []
         self.positions: dict[str, Decimal] = {}
         self.wallet: Decimal | None = None
@@ -61,16 +62,26 @@ class Told:
         """
         if event in self._last_accounts:
             return None
-        if event.event_ms < max(read_ms, self._account_ms):
-            return msgspec.structs.replace(event, positions={}, wallets={})
-        if event.event_ms > self._account_ms:
+        as_sent = event
+        if event.event_ms < self._account_ms:
+            # A wallet is told whole each time, a position only when it moved.
+            event = msgspec.structs.replace(event, wallets={})
+        elif event.event_ms > self._account_ms:
             self._last_accounts.clear()
-        self._account_ms = event.event_ms
-        self._last_accounts.append(event)
+        if event.event_ms < read_ms:
+            return msgspec.structs.replace(event, positions={}, wallets={})
+        self._account_ms = max(self._account_ms, event.event_ms)
+        self._last_accounts.append(as_sent)
         self.wallet = event.wallets.get(self._asset, self.wallet)
-        for symbol, (quantity, _) in event.positions.items():
+        newer = {
+            symbol: figures
+            for symbol, figures in event.positions.items()
+            if event.event_ms >= self._position_ms.get(symbol, 0)
+        }
+        for symbol, (quantity, _) in newer.items():
+            self._position_ms[symbol] = event.event_ms
             self._hold(symbol, quantity)
-        return event
+        return msgspec.structs.replace(event, positions=newer)
 
     def read(
         self,

@@ -39,6 +39,7 @@ ASSET = "USDT"
 FIRST_READING_S = 15.0
 # Keeping what was paid is tried again after this; wall seconds.
 RETRY_S = 1.0
+MOST_RETRY_S = 30.0
 # A funding event says when, the ledger's entry may be stamped a little earlier; ms.
 FUNDING_SLACK_MS = 60_000
 HOUR_MS = 3_600_000
@@ -70,6 +71,9 @@ class AccountKeeper:
         self.book = AccountBook(ASSET)
         self.contracts = Contracts(exchange, clock, symbols)
         self.fees: dict[str, FeeRates] = {}
+        # From here on the ledger must be read for funding; None when all of it is kept.
+        self._funding_from_ms: int | None = None
+        self._funding_asked = 0
         self.open_orders: dict[str, OrderReport] = {}
 
     def foreign(self, ours: Container[str]) -> tuple[str, ...]:
@@ -182,9 +186,7 @@ class AccountKeeper:
             case AccountChanged(reason=reason, event_ms=event_ms):
                 self.book.take(event)
                 if reason == "funding_fee":
-                    # Beside the events: a fill behind this one must not wait for a read.
-                    since_ms = event_ms - FUNDING_SLACK_MS
-                    self._executor.background(self._read_funding_beside(since_ms))
+                    self._read_funding_soon(event_ms - FUNDING_SLACK_MS)
             case AccountRead():
                 self._take_read(event)
             case LeverageChanged(symbol=symbol, leverage=leverage):
@@ -208,27 +210,39 @@ class AccountKeeper:
         # Funding is paid at full hours alone, on what was held, and asking for it weighs much.
         held = bool(read.positions or read.fills)
         if held and since_ms // HOUR_MS != read.event_ms // HOUR_MS:
-            self._executor.background(self._read_funding_beside(since_ms))
+            self._read_funding_soon(since_ms)
 
-    async def _read_funding_beside(self, since_ms: int) -> None:
-        """Read it however long the database is away; no event waits for that."""
-        while True:
+    def _read_funding_soon(self, since_ms: int) -> None:
+        """Read the ledger beside the events: a fill behind this one must not wait for it."""
+        running = self._funding_from_ms is not None
+        self._funding_asked += 1
+        self._funding_from_ms = min(since_ms, self._funding_from_ms or since_ms)
+        if not running:
+            self._executor.background(self._read_funding_until_kept())
+
+    async def _read_funding_until_kept(self) -> None:
+        """Go on however long exchange or database are away: a payment is told only once."""
+        wait_s = RETRY_S
+        while (from_ms := self._funding_from_ms) is not None:
+            asked = self._funding_asked
             try:
-                await self.read_funding(since_ms)
-            except StorageError as error:
+                await self.read_funding(from_ms)
+            except (ExchangeError, UnreachableError, StorageError) as error:
                 log.warning("funding not kept yet", why=str(error))
-                await self._clock.sleep(RETRY_S)
-            else:
-                return
+                await self._clock.sleep(wait_s)
+                wait_s = min(2 * wait_s, MOST_RETRY_S)
+                continue
+            if asked == self._funding_asked:
+                self._funding_from_ms = None
 
     async def read_funding(self, since_ms: int) -> None:
-        """Keep funding payments from the exchange's own ledger, each once."""
-        try:
-            entries = await self._exchange.income(since_ms, self._exchange.exchange_ms())
-        except (ExchangeError, UnreachableError) as error:
-            # The next payment, or the next start, reads this span again.
-            log.warning("funding not read", why=str(error))
-            return
+        """Keep funding payments from the exchange's own ledger, each once.
+
+        Raises:
+            ExchangeError, UnreachableError: the ledger could not be read.
+            StorageError: a payment could not be kept.
+        """
+        entries = await self._exchange.income(since_ms, self._exchange.exchange_ms())
         for entry in entries:
             if entry.kind == "funding_fee" and await self._executor.on_funding(entry):
                 self._say(f"{entry.symbol} funding {entry.amount:+.4f} USDT", "info")
@@ -239,8 +253,15 @@ class AccountKeeper:
         Before they are rebuilt from their rows, of which these are a part.
         """
         running = await self._store.trades.running()
-        if running:
-            await self.read_funding(min(trade.created_ms for trade in running))
+        if not running:
+            return
+        since_ms = min(trade.created_ms for trade in running)
+        try:
+            await self.read_funding(since_ms)
+        except (ExchangeError, UnreachableError) as error:
+            # A start with a position open waits for nothing that only counts.
+            log.warning("funding not read at the start", why=str(error))
+            self._read_funding_soon(since_ms)
 
     async def begin_day(self) -> None:
         """Begin a UTC day when one has begun; its start is kept, so that a restart knows it."""

@@ -61,12 +61,33 @@ class AccountBook:
         self.tops[top.symbol] = top
         self.tops_seen_s[top.symbol] = monotonic_s
 
-    def top(self, symbol: str, monotonic_s: float, stale_after_s: float) -> BookTop | None:
-        """Best bid and ask; None when there is none or it is too old to act on."""
+    def top(
+        self,
+        symbol: str,
+        monotonic_s: float,
+        exchange_ms: int,
+        *,
+        stale_after_s: float,
+        speed: float = 1.0,
+    ) -> BookTop | None:
+        """Best bid and ask; None when there is none or it is too old to act on.
+
+        Too old by when it was made, on the exchange's clock, or by when it was received: a
+        backlog of a slow stream is received just now, and a clock may be wrong.
+
+        Args:
+            symbol: whose prices.
+            monotonic_s: now.
+            exchange_ms: the exchange's time now.
+            stale_after_s: wall seconds.
+            speed: seconds of the exchange's time a wall second.
+        """
         seen_s = self.tops_seen_s.get(symbol)
         if seen_s is None or monotonic_s - seen_s > stale_after_s:
             return None
-        return self.tops[symbol]
+        top = self.tops[symbol]
+        made_ago_s = (exchange_ms - top.event_ms) / 1000 / speed
+        return top if made_ago_s <= stale_after_s else None
 
     def unrealised(self, symbol: str) -> Decimal:
         """The open result of a position at its mark price; zero without one."""

@@ -24,6 +24,7 @@ from rusy_tui.domain.errors import (
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.market import BookTop
 from rusy_tui.domain.modes import Gate
+from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import (
     Denied,
     Fill,
@@ -130,7 +131,7 @@ class Executor:
         self._strategy = strategy
         self._wiring = wiring
         self._records = Records(store, clock)
-        self._resolver = Resolver(exchange, clock, recv_window_ms)
+        self.resolver = Resolver(exchange, clock, recv_window_ms)
         self.instruments: Mapping[str, Instrument] = {}
         self._lives: dict[str, Life] = {}
         self._inboxes: dict[str, asyncio.Queue[Message]] = {}
@@ -398,18 +399,33 @@ class Executor:
         since_ms = intent.created_ms - FILLS_SLACK_MS
         try:
             while True:
-                report = await self._resolver.resolve(intent)
+                report = await self.resolver.resolve(intent)
                 if report is not None:
                     # First the report: it has the number by which fills are told apart.
                     inbox.put_nowait(Reported(report))
                     await self.fetch_fills(intent.symbol, since_ms)
                     return
-                # Absent needs the fills to agree, so they must have been read.
+                # Absent needs fills and position to agree, so they must have been read.
                 if await self.fetch_fills(intent.symbol, since_ms):
-                    inbox.put_nowait(Absent(intent.client_order_id))
+                    held = None
+                    # Only an entry makes a position larger; what reduces is harmless twice.
+                    if intent.purpose is Purpose.ENTRY:
+                        held = await self._held(intent.symbol)
+                        if held is None:
+                            continue
+                    inbox.put_nowait(Absent(intent.client_order_id, held))
                     return
         finally:
             self._asking.discard(intent.client_order_id)
+
+    async def _held(self, symbol: str) -> Decimal | None:
+        """The signed position that the exchange has of a symbol; None when it can't be read."""
+        try:
+            positions = await self._exchange.positions()
+        except (ExchangeError, UnreachableError) as error:
+            log.warning("position not read", symbol=symbol, why=str(error))
+            return None
+        return sum((p.quantity for p in positions if p.symbol == symbol), ZERO)
 
     async def fetch_fills(self, symbol: str, since_ms: int) -> bool:
         """Read our executions from a time on and take those that are new.

@@ -6,6 +6,7 @@ the positions are empty.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 import structlog
@@ -133,11 +134,16 @@ async def _close(
     by_limit: bool,
 ) -> Outcome | None:
     """Close a position in the parts that the exchange takes; the last part's outcome."""
-    instrument = executor.instruments[position.symbol]
-    side = Side.SELL if position.quantity > 0 else Side.BUY
-    price = instrument.worst_price(side, position.mark_price) if by_limit else None
+    side, size = (Side.SELL if position.quantity > 0 else Side.BUY), abs(position.quantity)
+    instrument = executor.instruments.get(position.symbol)
+    # Of a contract that is announced no more nobody knows the rules: as it is, at the market.
+    parts: tuple[Decimal, ...] = (size,)
+    price = None
+    if instrument is not None:
+        price = instrument.worst_price(side, position.mark_price) if by_limit else None
+        parts = instrument.parts(size, market=price is None)
     outcome: Outcome | None = None
-    for part in instrument.parts(abs(position.quantity), market=price is None):
+    for part in parts:
         intent = OrderIntent(
             client_order_id=ids.order(Purpose.FLATTEN),
             trade_id=executor.trade_id_of(position.symbol) or "",

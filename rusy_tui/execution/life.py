@@ -191,10 +191,14 @@ class Life:
                     return []
                 slot_reported.take(report)
                 actions = self._moved(slot_reported, now)
-            case Absent(client_order_id=client_order_id):
+            case Absent(client_order_id=client_order_id, held=held):
                 gone = self.slots[client_order_id]
-                gone.set(OrderState.REJECTED)
-                actions = self._moved(gone, now)
+                if held is not None and held != self.trade.quantity * self.sign:
+                    # Behind the fills that were read with it: somebody has filled it further.
+                    actions = [Ask(client_order_id, gone.intent.book)]
+                else:
+                    gone.set(OrderState.REJECTED)
+                    actions = self._moved(gone, now)
             case Filled(fill=fill):
                 actions = self._filled(fill, now)
             case ExitAsked(reason=reason):

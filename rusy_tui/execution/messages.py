@@ -43,9 +43,15 @@ class Reported(msgspec.Struct, frozen=True):
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """It is proven that the exchange never had an order, or has forgotten a dead one."""
+    """The exchange never had an order, or forgot a dead one: query, list and fills agree.
+
+    ``held`` is the position that the exchange then had (base asset, signed), read for an entry:
+    where it is not what the trade's fills make, the entry may have opened it, and nothing is
+    proven. None where it was not read.
+    """
 
     client_order_id: str
+    held: Decimal | None = None
 
 
 class Filled(msgspec.Struct, frozen=True):

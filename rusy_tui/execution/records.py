@@ -50,7 +50,8 @@ class Records:
                 state = life.slots[intent.client_order_id].state
                 return self._put_state(intent.client_order_id, state)
             case Absent(client_order_id=client_order_id):
-                return self._put_state(client_order_id, OrderState.REJECTED)
+                state = life.slots[client_order_id].state
+                return self._put_state(client_order_id, state) if state.is_final else None
             case Reported(report=report) | CancelAnswered(outcome=Confirmed(report=report)):
                 if report.client_order_id in life.slots:
                     return self.put_report(report.client_order_id, report)

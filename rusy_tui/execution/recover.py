@@ -64,7 +64,7 @@ async def recover(
         ExchangeError: when the exchange can't be read.
         StorageError: when the database can't.
     """
-    resolver = Resolver(exchange, clock)
+    resolver = executor.resolver
     differences: list[str] = []
     lives: list[Life] = []
     for trade in await store.trades.running():

@@ -73,6 +73,21 @@ def test_fills_go_on_by_id_when_a_page_is_full() -> None:
     in_lockstep(scenario)
 
 
+def test_fills_from_an_id_go_on_when_a_page_is_full() -> None:
+    async def scenario(
+        scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
+    ) -> None:
+        await exchange.connect()
+        full = [user_trade(n, START_MS) for n in range(78, 1078)]
+        scripted.script("GET v1/userTrades", Answer(full), Answer([user_trade(1078, START_MS)]))
+        fills = await exchange.fills_from("BTCUSDT", 78)
+        assert [fill.exchange_trade_id for fill in fills] == list(range(78, 1079))
+        asked = [one.params["fromId"] for one in scripted.requests("GET v1/userTrades")]
+        assert asked == ["78", "1078"]
+
+    in_lockstep(scenario)
+
+
 def test_fills_of_weeks_are_asked_week_by_week() -> None:
     async def scenario(
         scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock

@@ -24,7 +24,7 @@ from tests.simulator.recorded import (
 )
 from tests.simulator.support import KEY, SECRET, lockstep
 
-pytestmark = pytest.mark.needs("recordings")
+pytestmark = [pytest.mark.needs("recordings"), pytest.mark.timeout(300)]
 
 
 class Rebuilt:

@@ -256,6 +256,26 @@ def test_what_was_unreadable_during_a_reading_is_read_again_after_it() -> None:
     played(act, on_socket)
 
 
+def test_a_quiet_stream_that_is_cut_now_and_then_is_back_at_once_each_time() -> None:
+    """No message says that the last connection was a good one: that it lasted does."""
+
+    closed_ms: list[int] = []
+
+    async def on_socket(sender: Sender, socket: web.WebSocketResponse, ordinal: int) -> None:
+        await sender.clock.sleep(3_600)
+        closed_ms.append(sender.clock.market_ms())
+        await socket.close()
+
+    async def act(scripted: ScriptedExchange, clock: LockstepClock, got: list[Any]) -> None:
+        await clock.sleep(12 * 3_600)
+        asked_ms = [one.at_ms for one in scripted.requests("POST v1/listenKey")[1:]]
+        assert len(asked_ms) == len(closed_ms) > 10
+        gaps_ms = [again - cut for again, cut in zip(asked_ms, closed_ms, strict=True)]
+        assert max(gaps_ms) < 500
+
+    played(act, on_socket)
+
+
 def test_a_key_that_was_exchanged_is_noticed_when_it_is_extended() -> None:
     async def on_socket(sender: Sender, socket: web.WebSocketResponse, ordinal: int) -> None:
         pass

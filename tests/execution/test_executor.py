@@ -290,6 +290,20 @@ def test_flatten_closes_what_no_trade_of_ours_explains(
     play(database_address, scene)
 
 
+def test_flatten_closes_a_position_whose_contract_is_announced_no_more(
+    database_address: DatabaseAddress,
+) -> None:
+    async def scene(world: World) -> None:
+        world.executor.instruments = {}
+        world.exchange.foreign_position = Decimal("0.500")
+        assert (await world.flatten()).flat
+        (leave,) = world.placed(Purpose.FLATTEN)
+        assert (leave.side, leave.quantity) == (Side.SELL, Decimal("0.500"))
+        assert leave.reduce_only
+
+    play(database_address, scene)
+
+
 def test_flatten_says_what_is_left_when_it_can_not(database_address: DatabaseAddress) -> None:
     async def scene(world: World) -> None:
         world.exchange.foreign_position = Decimal("0.500")

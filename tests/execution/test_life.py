@@ -202,6 +202,20 @@ def test_an_unresolved_entry_proven_absent_is_replaced_under_a_new_id() -> None:
     assert len({intent.client_order_id for intent in stage.sent}) == 2
 
 
+def test_an_entry_is_not_absent_while_the_position_is_another_than_its_fills_make() -> None:
+    """Its fill may be hidden yet; a second entry would make the position twice as large."""
+    stage = Stage()
+    entry = stage.begin()
+    stage.lose(entry)
+    asked = len(stage.asked)
+    stage.tell(Absent(entry.client_order_id, held=Decimal("1.000")))
+    assert stage.sent == [entry]
+    assert stage.asked[asked:] == [entry.client_order_id]
+    assert not stage.life.done
+    stage.tell(Absent(entry.client_order_id, held=Decimal(0)))
+    assert len(stage.all(Purpose.ENTRY)) == 2
+
+
 def test_while_an_entry_is_unresolved_no_other_is_sent_whatever_time_passes() -> None:
     stage = Stage()
     entry = stage.begin()
