@@ -48,7 +48,7 @@ _KEY, _SECRET, _TOKEN = "lockstep-key", "lockstep-secret", "lockstep-token"
 _STALE_AFTER_S = 150.0
 _SILENCE_S = 600.0
 _HEARTBEAT_S = 60.0
-# Nothing is lost on the way here: comparing more often would only take time.
+# Nothing is lost on the way but by faults: comparing more often would only take time.
 _CHECK_S = 3600.0
 _LAST_NEWS_S = 10.0
 
@@ -97,6 +97,7 @@ async def world(
     balance: Decimal,
     ensemble: Ensemble | None = None,
     flush_s: float | None = None,
+    check_s: float = _CHECK_S,
 ) -> AsyncGenerator[World]:
     """A running engine on a simulated exchange whose market has not begun to move.
 
@@ -108,6 +109,8 @@ async def world(
         balance: USDT in the account.
         ensemble: the networks; None loads those the settings name.
         flush_s: market streams send each symbol's latest this often; None sends every event.
+        check_s: wall seconds between two comparisons of the account with a reading by REST;
+            what is lost on the way is found by these, so faults want them as often as in life.
 
     Raises:
         RusyError: a part can't be had or the engine can't start.
@@ -134,7 +137,7 @@ async def world(
             request_timeout_s=settings.exchange.request_timeout_s,
             seed=seed,
             silence_s=_SILENCE_S,
-            check_s=_CHECK_S,
+            check_s=check_s,
             ping_interval_s=None,
         )
         networks = ensemble or Ensemble.load(registry.find(settings.ensemble.model))

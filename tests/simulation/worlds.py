@@ -61,11 +61,16 @@ def play_in(
     act: Callable[[World], Awaitable[T]],
     *,
     seed: int = 1,
+    check_s: float = 3600.0,
 ) -> T:
-    """Make a world on a market, do something in it, and return what came of that."""
+    """Make a world on a market, do something in it, and return what came of that.
+
+    ``check_s``: wall seconds between the engine's comparisons of its account by REST.
+    """
 
     async def main(clock: LockstepClock) -> T:
-        async with world(clock, feed, configured, seed=seed, balance=BALANCE) as here:
+        made = world(clock, feed, configured, seed=seed, balance=BALANCE, check_s=check_s)
+        async with made as here:
             return await act(here)
 
     return in_lockstep(feed.start_ms, main)

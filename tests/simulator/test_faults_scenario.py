@@ -10,10 +10,12 @@ import pytest
 from rusy_tui.domain.errors import UsageError
 from rusy_tui.simulator.faults import Damage, Fault, Kind
 from rusy_tui.simulator.faults.draw import random_faults
-from rusy_tui.simulator.faults.fault import SETTINGS
+from rusy_tui.simulator.faults.fault import CLOSE_KINDS, SETTINGS
 from rusy_tui.simulator.faults.scenario import read_file
 from tests.simulator.serving import Served, on_exchange
 from tests.simulator.support import SYMBOL
+
+QUARTER_MS = 900_000
 
 SCENARIO = """\
 # Times count from the start.
@@ -157,6 +159,12 @@ def test_a_day_of_faults_is_drawn_by_its_seed() -> None:
         assert fault.until_ms is not None
         assert 1000 <= fault.from_ms < fault.until_ms <= 86_401_000
         assert fault.kind is not Kind.SETTLED or fault.symbol != SYMBOL
+        if fault.kind in CLOSE_KINDS:
+            close_ms = (fault.from_ms // QUARTER_MS + 1) * QUARTER_MS
+            assert fault.from_ms < close_ms < fault.until_ms
+    cuts = [(f.from_ms, f.route) for f in faults if f.kind is Kind.STREAM_CUT]
+    refused = [(f.from_ms, f.route) for f in faults if f.kind is Kind.CONNECTION_REFUSED]
+    assert len(set(refused) & set(cuts)) >= len(refused) - 1
 
 
 def test_positions_are_liquidated_deleveraged_and_settled() -> None:

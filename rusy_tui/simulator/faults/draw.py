@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from rusy_tui.simulator.faults.fault import Damage, Fault, Kind
 from rusy_tui.simulator.randomness import generator
 
@@ -13,7 +15,21 @@ _RARE = (Kind.LIQUIDATED, Kind.DELEVERAGED, Kind.SETTLED)
 """They end positions, or a contract for good: seldom, and never the first symbol's end."""
 
 _RARE_ODDS = 40
-_LONGEST_MS = 180_000
+_CLOSE_MS = 900_000
+"""Whoever trades acts where bars of 15 minutes end: most faults reach over such a close."""
+_AHEAD_MS = 60_000
+"""So long before it they begin at most."""
+_LASTS_MS = (65_000, 240_000)
+_PATIENCE_MS = 2 * 3_600_000
+"""What strikes a number of times stays for so long until it has."""
+
+_ANY_TIME = frozenset(
+    {
+        *(Kind.LISTEN_KEY_EXPIRED, Kind.LISTEN_KEY_LOST, Kind.STOP_EXPIRED),
+        *(Kind.PRICE_GAP, Kind.INSTRUMENT_CHANGED, *_RARE),
+    }
+)
+"""Kinds that strike whenever they come; all others begin shortly before a close."""
 
 
 def random_faults(
@@ -21,9 +37,11 @@ def random_faults(
 ) -> list[Fault]:
     """Faults of all kinds between two instants (wall ms), in order of time.
 
-    Each is over, where it lasts, within three minutes and before ``until_ms``. Every kind but
-    the rare ones comes about equally often; liquidation, ADL and settlement once in about
-    forty. Settlements spare the first symbol, so that trading goes on.
+    Most reach over the end of a quarter of an hour. What strikes a number of times is open
+    until it has, for two hours at most; what lasts is over within four minutes; all end before
+    ``until_ms``. Connections are refused from the moment a stream is cut. Every kind but the
+    rare ones comes about equally often; liquidation, ADL and settlement once in about forty.
+    Settlements spare the first symbol and come in the last quarter, so that trading goes on.
     """
     source = generator(seed, "random faults")
     common = [kind for kind in Kind if kind not in _RARE]
@@ -39,21 +57,38 @@ def random_faults(
                 bag = source.sample(common, len(common))
             kind = bag.pop()
         faults.append(_fault(kind, source, from_ms, until_ms, symbols))
-    return sorted(faults, key=lambda fault: fault.from_ms)
+    return sorted(_paired(faults), key=lambda fault: fault.from_ms)
+
+
+def _paired(faults: Sequence[Fault]) -> list[Fault]:
+    """Let refusals of connections begin with a cut: nobody connects for no reason."""
+    cuts = iter([fault for fault in faults if fault.kind is Kind.STREAM_CUT])
+    return [
+        _beside(fault, next(cuts, None)) if fault.kind is Kind.CONNECTION_REFUSED else fault
+        for fault in faults
+    ]
+
+
+def _beside(refused: Fault, cut: Fault | None) -> Fault:
+    if cut is None:
+        return refused
+    return msgspec.structs.replace(
+        refused, from_ms=cut.from_ms, until_ms=cut.until_ms, route=cut.route
+    )
 
 
 def _fault(
     kind: Kind, source: random.Random, from_ms: int, until_ms: int, symbols: Sequence[str]
 ) -> Fault:
-    begins_ms = source.randrange(from_ms, until_ms - 1000)
-    lasts_ms = source.randrange(5_000, _LONGEST_MS)
+    drawn = _DRAWS.get(kind, _few_times)(source)
+    begins_ms = _beginning(kind, source, from_ms, until_ms)
+    lasts_ms = _PATIENCE_MS if "times" in drawn else source.randrange(*_LASTS_MS)
     fields: dict[str, Any] = {
         "kind": kind,
         "from_ms": begins_ms,
         "until_ms": min(begins_ms + lasts_ms, until_ms),
         "seed": source.randrange(1 << 30),
     }
-    drawn = _DRAWS.get(kind, _by_share)(source)
     if kind in _OF_SYMBOL:
         among = symbols[1:] if kind is Kind.SETTLED else symbols
         drawn["symbol"] = source.choice(list(among))
@@ -62,12 +97,30 @@ def _fault(
     return Fault(**fields | drawn)
 
 
-def _by_share(source: random.Random) -> dict[str, Any]:
-    return {"share": source.choice((0.1, 0.3, 0.6, 1.0))}
+def _beginning(kind: Kind, source: random.Random, from_ms: int, until_ms: int) -> int:
+    """When a fault begins: shortly before a close where that matters and there is one."""
+    if kind is Kind.SETTLED:
+        from_ms = until_ms - (until_ms - from_ms) // 4
+    first = from_ms // _CLOSE_MS + 1
+    closes = (until_ms - _LASTS_MS[0]) // _CLOSE_MS + 1 - first
+    if kind in _ANY_TIME or closes < 1:
+        return source.randrange(from_ms, until_ms - 1000)
+    close_ms = (first + source.randrange(closes)) * _CLOSE_MS
+    return max(close_ms - source.randrange(1000, _AHEAD_MS), from_ms)
 
 
 def _few_times(source: random.Random) -> dict[str, Any]:
-    return {"times": source.randrange(1, 5), **_by_share(source)}
+    return {"times": source.randrange(1, 5), "share": source.choice((0.3, 0.6, 1.0))}
+
+
+def _many_times(source: random.Random) -> dict[str, Any]:
+    return {"times": source.randrange(1, 40), "share": source.choice((0.1, 0.3, 0.6, 1.0))}
+
+
+def _at_requests(source: random.Random) -> dict[str, Any]:
+    """A few times, at any request, or at new orders alone: plain ones or conditional ones."""
+    path = source.choice((None, "/fapi/v1/order", "/fapi/v1/algoOrder"))
+    return {"path": path, "method": path and "POST", **_few_times(source)}
 
 
 def _with(draw: _Draw, **choices: Sequence[Any]) -> _Draw:
@@ -84,20 +137,23 @@ def _nothing(_: random.Random) -> dict[str, Any]:
 
 
 _DRAWS: Mapping[Kind, _Draw] = {
-    Kind.REPLY_LOST_AFTER: _with(_few_times, hang=(False, True)),
-    Kind.REPLY_LOST_BEFORE: _with(_few_times, hang=(False, True)),
-    Kind.REQUEST_DELAYED: _with(_few_times, delay_s=(0.5, 2.0, 4.0, 7.0)),
-    Kind.REPLY_DELAYED: _with(_few_times, delay_s=(0.5, 2.0, 7.0, 12.0)),
+    Kind.REPLY_LOST_AFTER: _with(_at_requests, hang=(False, True)),
+    Kind.REPLY_LOST_BEFORE: _with(_at_requests, hang=(False, True)),
+    Kind.REQUEST_DELAYED: _with(_at_requests, delay_s=(0.5, 2.0, 4.0, 7.0)),
+    Kind.REPLY_DELAYED: _with(_at_requests, delay_s=(0.5, 2.0, 7.0, 12.0)),
+    Kind.STATUS_UNKNOWN: _at_requests,
+    Kind.UNAVAILABLE: _at_requests,
     Kind.TOO_MANY_REQUESTS: _with(_nothing, times=(1,), retry_after_s=(2, 5, 15)),
     Kind.BANNED: _with(_nothing, times=(1,), retry_after_s=(5, 20, 60)),
     Kind.CLOCK_DRIFT: _with(
         _nothing, offset_ms=(-9000, -6500, 1500, 4000), checks_only=(False, False, True)
     ),
     Kind.STOP_REFUSED: _with(_few_times, code=(-2021, -4045, -1008, -2019, -4118)),
-    Kind.BROKEN_REPLY: _with(_few_times, damage=tuple(Damage)),
-    Kind.EVENT_DELAYED: _with(_by_share, delay_s=(0.5, 2.0, 5.0)),
-    Kind.EVENTS_REORDERED: _with(_by_share, delay_s=(0.2, 1.0, 3.0)),
-    Kind.CLOSE_LATE: _with(_by_share, delay_s=(2.0, 10.0, 40.0)),
+    Kind.BROKEN_REPLY: _with(_at_requests, damage=tuple(Damage)),
+    Kind.EVENT_DELAYED: _with(_many_times, delay_s=(0.5, 2.0, 5.0)),
+    Kind.EVENT_TWICE: _many_times,
+    Kind.EVENTS_REORDERED: _with(_many_times, delay_s=(0.2, 1.0, 3.0)),
+    Kind.CLOSE_LATE: _with(_few_times, delay_s=(2.0, 10.0, 40.0)),
     Kind.STREAM_SLOW: _with(_nothing, delay_s=(0.05, 0.3, 1.0)),
     Kind.STREAM_CUT: _nothing,
     Kind.STREAM_HALF_OPEN: _nothing,

@@ -116,6 +116,8 @@ class Faults:
         self._number = 0
         self.effects: deque[Effect] = deque(maxlen=_KEPT)
         self.counts: Counter[str] = Counter()
+        self.struck: set[int] = set()
+        """Numbers of the faults that struck at least once, those that are over among them."""
         self.on_change: Callable[[Iterable[Held]], None] = _nobody
         """Told of faults that were added, for what happens by itself at their time."""
         self.on_clear: Callable[[], None] = _nothing
@@ -151,6 +153,7 @@ class Faults:
         kind = held.fault.kind
         self.effects.append(Effect(self._clock.wall_ms(), held.number, kind, what))
         self.counts[kind] += 1
+        self.struck.add(held.number)
         log.info("fault", fault=held.number, kind=kind.value, what=what)
 
     @property
@@ -218,13 +221,19 @@ class Faults:
                 return held
         return None
 
-    def clock_offset_ms(self, *, checks: bool) -> int:
-        """How far the exchange's clock is ahead, in its checks or in what it tells."""
-        return sum(
-            held.fault.offset_ms
-            for held in self._open((Kind.CLOCK_DRIFT,))
-            if checks or not held.fault.checks_only
-        )
+    def clock_offset_ms(self, what: str, *, checks: bool) -> int:
+        """How far the exchange's clock is ahead, in a check or in the time it tells.
+
+        Args:
+            what: is judged by that clock, or told its time; noted with each fault.
+            checks: whether it is a check.
+        """
+        offset_ms = 0
+        for held in self._open((Kind.CLOCK_DRIFT,)):
+            if checks or not held.fault.checks_only:
+                offset_ms += held.fault.offset_ms
+                self.note(held, f"{what}: {held.fault.offset_ms:+d} ms")
+        return offset_ms
 
     def open_of(self, kind: Kind) -> list[Held]:
         """The faults of a kind that can strike now."""

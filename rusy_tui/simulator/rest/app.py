@@ -201,7 +201,9 @@ class RestInterface:
             self.last_asked_s = self._clock.monotonic_s()
         if endpoint.security is Security.SIGNED and account is not None:
             check_signature(account, query.encode(), body)
-            now_ms = self._clock.market_ms() + self._faults.clock_offset_ms(checks=True)
+            now_ms = self._clock.market_ms() + self._faults.clock_offset_ms(
+                f"{endpoint.method} {endpoint.path}", checks=True
+            )
             check_timestamp(parameters, now_ms, self._fastest())
             check_rights(account, endpoint.method)
         if endpoint.counts_as_order and account is not None:
@@ -212,7 +214,7 @@ class RestInterface:
         now_ms = self._clock.market_ms()
         if endpoint.path == _TIME_PATH:
             # A clock that drifts shows in what it tells and checks; the books keep one time.
-            now_ms += self._faults.clock_offset_ms(checks=False)
+            now_ms += self._faults.clock_offset_ms(_TIME_PATH, checks=False)
         call = Call(self._exchange, self._keys, parameters, account, now_ms)
         reply = endpoint.handler(call)
         self._exchange.tell_books()
