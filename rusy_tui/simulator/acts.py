@@ -1,6 +1,6 @@
 """What the exchange is made to do on purpose: the acts that faults are built from.
 
-Each holds until it is lifted, also across a restart of the simulator.
+Each holds until it is lifted, or the simulator ends.
 """
 
 from collections.abc import Mapping
@@ -31,11 +31,6 @@ class Acts:
         self._settlement = settlement
         self._trading = trading
         self._conditionals = conditionals
-
-    def restore(self) -> None:
-        """Put into force again what a former run was made to do."""
-        for symbol, limit in self._books.trouble.limited.items():
-            self._markets[symbol].book.fill_limit = limit
 
     def hold_triggers(self, symbol: str, held: bool, now_ms: int) -> None:
         """Keep triggered conditional orders in TRIGGERING, or let them go on."""

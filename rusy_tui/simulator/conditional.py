@@ -160,6 +160,11 @@ class Conditionals:
         price = self._watched(market, by)
         too_far = is_protected(last, market.mark)
         for algo in list(self._books.open_algos.values()):
+            if algo.state is OrderState.TRIGGERING and algo.symbol == market.symbol:
+                # Held by a former run, whose faults ended with it.
+                if algo.symbol not in self._books.trouble.held:
+                    self._carry_out(algo, now_ms)
+                continue
             if (
                 not algo.is_waiting  # an earlier trigger may have closed the position
                 or algo.symbol != market.symbol

@@ -22,6 +22,7 @@ from rusy_tui.simulator.brackets import Brackets
 from rusy_tui.simulator.conditional import Conditionals
 from rusy_tui.simulator.deadlines import Deadlines
 from rusy_tui.simulator.feeds import Feed, Print, Step
+from rusy_tui.simulator.gate import Gate
 from rusy_tui.simulator.happenings import (
     AccountHappening,
     BookMoved,
@@ -94,6 +95,8 @@ class SimulatedExchange:
         """What is announced and held; changed, it holds from the next request on."""
         self.played_ms = feed.start_ms
         """The moment up to which everything has traded, market time."""
+        self.gate = Gate()
+        """Closed while the market is behind its clock; who acts at the clock's time waits."""
         self.finished = asyncio.Event()
         """Set when the feed has ended: the market stands still, orders still trade."""
         self.markets = {
@@ -115,6 +118,7 @@ class SimulatedExchange:
             self.trading,
             self.conditionals,
             self.switches,
+            self.gate,
         )
         self.acts = Acts(
             self.books, self.markets, self._settlement, self.trading, self.conditionals
@@ -135,7 +139,6 @@ class SimulatedExchange:
         if isinstance(accounts, Books):
             for order in accounts.open_orders.values():
                 self.markets[order.symbol].book.restore(order)
-            self.acts.restore()
         else:
             for spec in accounts:
                 self.open_account(spec)
@@ -182,7 +185,7 @@ class SimulatedExchange:
                 if bar is not None:
                     self._tell(CandleMoved(market.symbol, interval, bar, False, now_ms))
             self.tell_top(market, now_ms)
-        self.tell_books()
+        self.tell_books(now_ms)
         for message in step.relayed:
             self._tell(Passed(message))
         self._tell(Stepped(now_ms))
@@ -212,15 +215,16 @@ class SimulatedExchange:
         """A symbol's book changed in a way that only :meth:`tell_books` will tell."""
         self._touched[symbol] = None
 
-    def tell_books(self) -> None:
-        """Tell every book that an order changed since it was last told.
+    def tell_books(self, now_ms: int | None = None) -> None:
+        """Tell every book that an order changed since it was last told, as of a moment.
 
         Whoever answers with a snapshot calls it first: what is in a snapshot has an update
         number that was told.
         """
         if not self._touched:
             return
-        now_ms = self.clock.market_ms()
+        if now_ms is None:
+            now_ms = self.clock.market_ms()
         while self._touched:
             market = self.markets[self._touched.popitem()[0]]
             if market.last is None:

@@ -11,6 +11,7 @@ from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.order import OrderState
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.conditional import Conditionals
+from rusy_tui.simulator.gate import Gate
 from rusy_tui.simulator.settlement import Settlement
 from rusy_tui.simulator.state import Books, Countdown
 from rusy_tui.simulator.switches import Switches
@@ -31,6 +32,7 @@ class Deadlines:
         trading: Trading,
         conditionals: Conditionals,
         switches: Switches,
+        gate: Gate,
     ) -> None:
         self._books = books
         self._clock = clock
@@ -38,6 +40,7 @@ class Deadlines:
         self._trading = trading
         self._conditionals = conditionals
         self._switches = switches
+        self._gate = gate
         self._changed = asyncio.Event()
 
     def count_down(self, account: Account, symbol: str, countdown_ms: int) -> None:
@@ -96,4 +99,6 @@ class Deadlines:
             try:
                 await self._clock.within(max(span_s, _SHORTEST_S), self._changed.wait())
             except TimeoutError:
+                # Behind its clock, the market ends them itself, each at its own moment.
+                await self._gate.passed()
                 self.end_due(self._clock.market_ms())

@@ -16,9 +16,9 @@ from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.happenings import AccountHappening, ContractMoved, MarketHappening
 from rusy_tui.simulator.market import MarketChange, SymbolMarket
-from rusy_tui.simulator.markets import Market
+from rusy_tui.simulator.markets import CurrentMarket, Market, MirrorMarket
 from rusy_tui.simulator.orders import AlgoOrder, Amendment, Order
-from rusy_tui.simulator.state import Books, Countdown, Counters, Trouble
+from rusy_tui.simulator.state import Books, Countdown, Counters
 
 VERSION = 2
 _AT_MOST_EVERY_S = 0.2
@@ -52,18 +52,22 @@ class SavedMarket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
-    """A simulator's state at a moment of market time."""
+    """A simulator's state at a moment of market time.
+
+    Faults end with the process they were made in, and so does what they put a market under.
+    ``at_wall_time``: the market's time is meant to be the wall's.
+    """
 
     version: int
     market: Market
     market_ms: int
+    at_wall_time: bool = False
     accounts: list[Account]
     orders: list[Order]
     algos: list[AlgoOrder]
     counters: Counters
     amendments: list[Amendment]
     countdowns: list[Countdown]
-    trouble: Trouble
     markets: dict[str, SavedMarket]
 
     def books(self) -> Books:
@@ -73,13 +77,23 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
             counters=self.counters,
             amendments=self.amendments,
             countdowns=self.countdowns,
-            trouble=self.trouble,
         )
         for order in self.orders:
             books.keep(order)
         for algo in self.algos:
             books.keep_algo(algo)
         return books
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no account has anything that the market's moves could reach."""
+        return not any(
+            (
+                *(order.is_open for order in self.orders),
+                *(algo.is_open for algo in self.algos),
+                *(account.open_positions() for account in self.accounts),
+            )
+        )
 
     def put_back(self, exchange: SimulatedExchange) -> None:
         """Give an exchange's markets what they had."""
@@ -88,7 +102,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
                 market.put_back(exchange.markets[symbol], self.market_ms)
 
 
-def saved(exchange: SimulatedExchange, market: Market) -> Saved:
+def saved(exchange: SimulatedExchange, market: Market, *, at_wall_time: bool = False) -> Saved:
     """The state to keep."""
     books = exchange.books
     return Saved(
@@ -96,13 +110,13 @@ def saved(exchange: SimulatedExchange, market: Market) -> Saved:
         market=market,
         # Not the clock's: what has not traded yet must trade in the next run.
         market_ms=exchange.played_ms,
+        at_wall_time=at_wall_time,
         accounts=books.accounts,
         orders=list(books.orders.values()),
         algos=list(books.algos.values()),
         counters=books.counters,
         amendments=books.amendments,
         countdowns=books.countdowns,
-        trouble=books.trouble,
         markets={symbol: _market(each) for symbol, each in exchange.markets.items()},
     )
 
@@ -118,11 +132,12 @@ def _market(market: SymbolMarket) -> SavedMarket:
     )
 
 
-def read(path: Path, market: Market) -> Saved | None:
-    """What was kept for a market; None where there is nothing, or it was another market.
+def read(path: Path, market: Market | CurrentMarket) -> Saved | None:
+    """What was kept for a market; None where there is nothing.
 
     Raises:
-        StorageError: when the file is there and can't be read.
+        StorageError: when the file is there and can't be read, or is of another market:
+            accounts are never overwritten by a new market's.
     """
     try:
         text = path.read_bytes()
@@ -136,7 +151,32 @@ def read(path: Path, market: Market) -> Saved | None:
         raise StorageError(
             f"{path} is damaged ({error}): remove it to begin with a new account"
         ) from None
-    return found if found.version == VERSION and found.market == market else None
+    if found.version != VERSION:
+        raise StorageError(
+            f"{path} was written by another version of Rusy ({found.version}, not {VERSION}): "
+            "remove it to begin with a new account, or name another --directory"
+        )
+    if not _is_of(found.market, market):
+        raise StorageError(
+            f"{path} holds accounts of another market ({_told(found.market)}; asked for is "
+            f"{_told(market)}): start with that one's options to go on with it, name another "
+            "--directory, or remove the file to begin with a new account"
+        )
+    return found
+
+
+def _is_of(former: Market, market: Market | CurrentMarket) -> bool:
+    if isinstance(market, CurrentMarket):
+        return market.goes_on_with(former)
+    if isinstance(market, MirrorMarket) and isinstance(former, MirrorMarket):
+        # Its prices are the source's, whatever the seed.
+        return msgspec.structs.replace(former, seed=market.seed) == market
+    return former == market
+
+
+def _told(market: Market | CurrentMarket) -> str:
+    """A market as a person compares it with another one."""
+    return msgspec.json.encode(market).decode()
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -159,11 +199,18 @@ class Keeper:
     """Writes the journal after changes of an account, and now and then anyway."""
 
     def __init__(
-        self, exchange: SimulatedExchange, market: Market, path: Path, clock: Clock
+        self,
+        exchange: SimulatedExchange,
+        market: Market,
+        path: Path,
+        clock: Clock,
+        *,
+        at_wall_time: bool,
     ) -> None:
         self._exchange = exchange
         self._market = market
         self._path = path
+        self._at_wall_time = at_wall_time
         self._clock = clock
         self._changed = True
         self._written_s = clock.monotonic_s()
@@ -180,7 +227,7 @@ class Keeper:
 
     def write(self) -> None:
         """Write the state now."""
-        state = saved(self._exchange, self._market)
+        state = saved(self._exchange, self._market, at_wall_time=self._at_wall_time)
         write_private(self._path, msgspec.json.encode(state))
         self._changed = False
         self._written_s = self._clock.monotonic_s()

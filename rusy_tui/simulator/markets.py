@@ -26,6 +26,25 @@ class SyntheticMarket(msgspec.Struct, frozen=True, tag="synthetic"):
         return SyntheticFeed(self.seed, self.start_ms, self.symbols, resume_ms)
 
 
+class CurrentMarket(msgspec.Struct, frozen=True):
+    """An invented market whose beginning nobody named: the hour it is first started in."""
+
+    seed: int
+    symbols: tuple[str, ...]
+
+    def begun(self, now_ms: int) -> SyntheticMarket:
+        """The market that begins now: with the hour, as invented ones do."""
+        return SyntheticMarket(self.seed, Interval.H1.floor(now_ms), self.symbols)
+
+    def goes_on_with(self, market: "Market") -> bool:
+        """Whether a former run's market is this one, wherever it began."""
+        return (
+            isinstance(market, SyntheticMarket)
+            and market.seed == self.seed
+            and market.symbols == self.symbols
+        )
+
+
 class ReplayMarket(msgspec.Struct, frozen=True, kw_only=True, tag="replay"):
     """A recorded market; ``until_ms`` is the first moment not played.
 

@@ -10,7 +10,13 @@ import msgspec
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import UsageError
-from rusy_tui.simulator.markets import Market, MirrorMarket, ReplayMarket, SyntheticMarket
+from rusy_tui.simulator.markets import (
+    CurrentMarket,
+    Market,
+    MirrorMarket,
+    ReplayMarket,
+    SyntheticMarket,
+)
 from rusy_tui.simulator.pace import FASTEST, SLOWEST
 from rusy_tui.simulator.switches import Switches, switches
 from rusy_tui.simulator.switches import names as switch_names
@@ -18,10 +24,14 @@ from rusy_tui.simulator.switches import names as switch_names
 IDLE_S = 60.0
 """How long a simulator lives on after its last client, wall time."""
 
-_SPEED, _RAW_SPEED = 60.0, 1.0
+SPEED = 60.0
+"""Market seconds a wall second, of an invented or recorded market."""
+
+_RAW_SPEED = 1.0
 
 _EXAMPLES = """examples:
-  rusy simulator --port 8500 --speed 1
+  rusy simulator --port 8500
+  rusy simulator --start 2024-03-04T08:00 --speed 600
   rusy simulator --json --accounts 2 --balance 10000,500 --withdrawal-key
   rusy simulator --replay BTCUSDT-15m.parquet --from 2025-05-01 --until 2025-05-08
   rusy simulator --replay btcusdt-messages.gz
@@ -34,15 +44,16 @@ A time is like 2025-05-01, 2025-05-01T08:00 (UTC) or milliseconds since the epoc
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a simulator is started with.
 
-    ``directory`` None keeps nothing on disk. ``balances``: of each account, USDT; the last
-    account's key may withdraw where ``withdrawal_key``. ``standalone``: it stays when nobody
-    asks.
+    ``directory`` None keeps nothing on disk. ``speed`` None: the market runs as it did in the
+    directory's former run, a new one at wall time. ``balances``: of each account, USDT; the
+    last account's key may withdraw where ``withdrawal_key``. ``standalone``: it stays when
+    nobody asks.
     """
 
-    market: Market
+    market: Market | CurrentMarket
     directory: Path | None
     port: int
-    speed: float
+    speed: float | None
     balances: tuple[Decimal, ...]
     withdrawal_key: bool
     switches: Switches
@@ -100,9 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--start",
         type=_moment,
-        default=_moment("2024-03-04T08:00:00"),
         metavar="TIME",
-        help="when an invented market begins (2024-03-04 08:00 UTC)",
+        help="when an invented market begins, a full hour; left out, it is now in the market",
     )
     add(
         "--replay",
@@ -132,7 +142,8 @@ def _parser() -> argparse.ArgumentParser:
         "--speed",
         type=_speed,
         metavar="N",
-        help="market seconds a wall second (60; raw messages 1; a mirror always 1)",
+        help="market seconds a wall second (60; without --start 1, which is wall time; "
+        "raw messages 1; a mirror always 1)",
     )
     add = parser.add_argument_group("accounts").add_argument
     add("--accounts", type=int, choices=range(1, 9), default=1, metavar="1-8")
@@ -177,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _market(given: argparse.Namespace) -> Market:
+def _market(given: argparse.Namespace) -> Market | CurrentMarket:
     kind = given.market or ("replay" if given.replay else "synthetic")
     if given.replay and kind != "replay":
         raise UsageError(
@@ -194,6 +205,8 @@ def _market(given: argparse.Namespace) -> Market:
         )
     symbols = tuple(symbol.strip().upper() for symbol in given.symbols.split(","))
     if kind == "synthetic":
+        if given.start is None:
+            return CurrentMarket(given.seed, symbols)
         return SyntheticMarket(given.seed, given.start, symbols)
     if kind == "mirror":
         return MirrorMarket(
@@ -222,16 +235,16 @@ def _market(given: argparse.Namespace) -> Market:
     return market
 
 
-def _speed_of(market: Market, asked: float | None) -> float:
+def _speed_of(market: Market | CurrentMarket, asked: float | None) -> float | None:
     if isinstance(market, MirrorMarket):
         if asked not in (None, 1.0):
             raise UsageError(
                 f"--speed {asked:g}: a mirror runs as its source does; leave it out"
             )
         return 1.0
-    if asked is not None:
+    if asked is not None or isinstance(market, CurrentMarket):
         return asked
-    return _RAW_SPEED if isinstance(market, ReplayMarket) and market.raw else _SPEED
+    return _RAW_SPEED if isinstance(market, ReplayMarket) and market.raw else SPEED
 
 
 def _balances(

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from rusy_tui.domain.clock import Clock, Pace
 from rusy_tui.domain.errors import UsageError
+from rusy_tui.simulator.gate import Gate
 
 STANDSTILL = 0.0
 """The speed of a market that has not begun."""
@@ -35,11 +36,13 @@ class PaceOwner:
     Args:
         clock: is told.
         fixed: the market runs by itself, and nobody may change its pace.
+        gate: is closed while the market trades what a jump of time left behind.
     """
 
-    def __init__(self, clock: PacedMarketClock, *, fixed: bool = False) -> None:
+    def __init__(self, clock: PacedMarketClock, gate: Gate, *, fixed: bool = False) -> None:
         self._clock = clock
         self._fixed = fixed
+        self._gate = gate
         self._coming = clock.pace
         self._former: list[tuple[float, float]] = []
         self._one_at_a_time = asyncio.Lock()
@@ -73,7 +76,7 @@ class PaceOwner:
             return self._coming
 
     async def advance(self, market_ms: int) -> Pace:
-        """Set market time ahead; what lies between trades at once, in order.
+        """Set market time ahead; what lies between trades at once, in order, before this ends.
 
         A client sees the exchange's clock jump: its next timestamp is refused, and it measures.
 
@@ -90,8 +93,11 @@ class PaceOwner:
                 raise UsageError(
                     f"market_ms: {market_ms} has passed; time is set ahead of {now_ms} alone"
                 )
+            self._gate.close(market_ms, now_ms)
             self._take(Pace(market_ms, from_s, former.speed), former)
-            return self._coming
+            coming = self._coming
+        await self._gate.passed()
+        return coming
 
     async def _in_force(self) -> Pace:
         """The pace in force, once the one given out last is.

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from rusy_tui.clock import PacedClock
+from rusy_tui.clock import PacedClock, SystemClock
 from rusy_tui.domain.clock import Pace
 from rusy_tui.domain.errors import RusyError, StorageError, UsageError
 from rusy_tui.simulator import journal
@@ -28,11 +28,12 @@ from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.faults.scenario import read_file
 from rusy_tui.simulator.feeds import Feed
 from rusy_tui.simulator.feeds.mirror import MirrorFeed, Mirroring, Source
-from rusy_tui.simulator.markets import Market, MirrorMarket
-from rusy_tui.simulator.options import Options, parse
+from rusy_tui.simulator.markets import CurrentMarket, Market, MirrorMarket
+from rusy_tui.simulator.options import SPEED, Options, parse
 from rusy_tui.simulator.pace import STANDSTILL, PaceOwner
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
+from rusy_tui.simulator.state import Books
 from rusy_tui.simulator.wire.words import text
 
 ADDRESS_FILE = "simulator.json"
@@ -63,10 +64,68 @@ async def run_simulator(options: Options, open_source: OpenSource | None = None)
         await _run(options, market, source)
 
 
-async def _run(options: Options, market: Market, source: Source | None) -> None:
+class _Course(msgspec.Struct, frozen=True, kw_only=True):
+    """Which market runs, from when and how fast.
+
+    ``former``: what a former run kept of it. ``resume_ms``: up to there it is only recalled.
+    ``begin_ms``: the clock's first moment; None for the market's own. ``at_wall_time``: the
+    market's time is the wall's.
+    """
+
+    market: Market
+    former: journal.Saved | None
+    resume_ms: int | None
+    begin_ms: int | None
+    speed: float
+    at_wall_time: bool = False
+
+
+def _course(options: Options, market: Market | CurrentMarket) -> _Course:
+    """What is gone on with, or begun.
+
+    Raises:
+        StorageError: the journal can't be read, or is of another market.
+    """
+    path = options.directory / JOURNAL_FILE if options.directory else None
+    former = journal.read(path, market) if path else None
+    kept_ms = former.market_ms if former else None
+    if not isinstance(market, CurrentMarket):
+        return _Course(
+            market=market,
+            former=former,
+            resume_ms=kept_ms,
+            begin_ms=kept_ms,
+            speed=options.speed or SPEED,
+        )
+    now_ms = SystemClock().wall_ms()
+    if former is None or kept_ms is None:
+        return _Course(
+            market=market.begun(now_ms),
+            former=None,
+            resume_ms=now_ms,
+            begin_ms=now_ms,
+            speed=options.speed or 1.0,
+            at_wall_time=options.speed in (None, 1.0),
+        )
+    at_wall_time = former.at_wall_time and options.speed in (None, 1.0)
+    # A market never goes back: one that was run ahead of the wall stays ahead.
+    begin_ms = max(kept_ms, now_ms) if at_wall_time else kept_ms
+    return _Course(
+        market=former.market,
+        former=former,
+        # Where nothing can be filled or charged, the time since need not be traded through.
+        resume_ms=begin_ms if former.is_at_rest else kept_ms,
+        begin_ms=begin_ms,
+        speed=options.speed or (1.0 if at_wall_time else SPEED),
+        at_wall_time=at_wall_time,
+    )
+
+
+async def _run(options: Options, asked: Market | CurrentMarket, source: Source | None) -> None:
+    began_s = time.monotonic()
+    course = _course(options, asked)
+    market, former, resume_ms = course.market, course.former, course.resume_ms
     journal_path = options.directory / JOURNAL_FILE if options.directory else None
-    former = journal.read(journal_path, market) if journal_path else None
-    resume_ms = former.market_ms if former else None
     mirror: MirrorFeed | None = None
     feed: Feed
     if isinstance(market, MirrorMarket):
@@ -79,14 +138,24 @@ async def _run(options: Options, market: Market, source: Source | None) -> None:
         resume_ms = None
     else:
         feed = market.feed(resume_ms)
-    begin_ms = feed.start_ms if resume_ms is None else resume_ms
-    # Time stands still until all is ready: no minutes are rushed through at the start.
-    clock = PacedClock(Pace(begin_ms, time.monotonic(), STANDSTILL))
-    accounts = former.books() if former else _new_accounts(options)
-    exchange = SimulatedExchange(feed, clock, accounts, market.seed, options.switches)
+    begin_ms = course.begin_ms
+    if begin_ms is None or mirror is not None:
+        begin_ms = feed.start_ms
+    # Time stands still until all is ready: no minutes are rushed through at the start. Where
+    # it is the wall's it runs on, and what passes meanwhile is caught up with.
+    clock = PacedClock(Pace(begin_ms, began_s, 1.0 if course.at_wall_time else STANDSTILL))
+    books = former.books() if former else Books(accounts=[])
+    exchange = SimulatedExchange(feed, clock, books, market.seed, options.switches)
+    # Also before anything is played, what is kept must not say that it is to be played again.
+    exchange.played_ms = begin_ms if mirror or resume_ms is None else resume_ms
     if former:
         former.put_back(exchange)
-    pace = PaceOwner(clock, fixed=mirror is not None)
+    else:
+        for spec in _new_accounts(options):
+            exchange.open_account(spec)
+    if mirror is None:
+        exchange.gate.close(begin_ms, exchange.played_ms)
+    pace = PaceOwner(clock, exchange.gate, fixed=mirror is not None)
     mirroring = None
     if source is not None and mirror is not None:
         mirroring = Mirroring(source, mirror, exchange, clock)
@@ -106,15 +175,19 @@ async def _run(options: Options, market: Market, source: Source | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await server.start(options.port)
-    pace.start(options.speed)
+    if not course.at_wall_time:
+        pace.start(course.speed)
     try:
         work: list[Coroutine[Any, Any, None]] = [
             mirroring.run() if mirroring else play(exchange, feed, clock, resume_ms)
         ]
         keeper = None
         if journal_path:
-            keeper = journal.Keeper(exchange, market, journal_path, clock)
+            keeper = journal.Keeper(
+                exchange, market, journal_path, clock, at_wall_time=course.at_wall_time
+            )
             keeper.write()
+            server.keep_with(keeper.write)
             work.append(keeper.keep())
         if not options.standalone:
             work.append(_end_when_idle(server, options.idle_s, stop))
@@ -196,7 +269,7 @@ def _announce(options: Options, server: SimulatorServer, token: str, pace: PaceO
     if options.json:
         line = msgspec.json.encode({**addresses, "accounts": listed}).decode()
     else:
-        line = f"simulated exchange on {server.rest_url} ({options.speed:g}×)"
+        line = f"simulated exchange on {server.rest_url} ({pace.pace.speed:g}×)"
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -24,6 +24,9 @@ async def play(
         clock: when.
         resume_ms: what lies before this moment was played by a former run: it only makes
             candles and last prices, in silence and at once.
+
+    What lies before the clock's time trades at once, in order; the exchange's gate opens when
+    all of it has.
     """
     boundary_ms = Interval.M1.floor(feed.start_ms) + _SHORTEST_MS
     step = feed.next_step()
@@ -35,6 +38,7 @@ async def play(
         boundary_ms = _catch_up(exchange, boundary_ms, resume_ms)
     while step is not None:
         boundary_ms = await _close_until(exchange, clock, boundary_ms, step.time_ms)
+        exchange.gate.come_to(step.time_ms, clock.market_ms())
         await clock.sleep_until_market(step.time_ms)
         exchange.apply(step)
         step = feed.next_step()
@@ -42,6 +46,7 @@ async def play(
         await asyncio.sleep(0)
     if feed.end_ms is not None:
         await _close_until(exchange, clock, boundary_ms, feed.end_ms)
+    exchange.gate.open()
     exchange.finished.set()
 
 
@@ -58,6 +63,7 @@ async def _close_until(
 ) -> int:
     """End all bars up to an instant, each at its time; the first boundary after it."""
     while boundary_ms <= until_ms:
+        exchange.gate.come_to(boundary_ms, clock.market_ms())
         await clock.sleep_until_market(boundary_ms)
         exchange.close_bars(boundary_ms)
         boundary_ms += _SHORTEST_MS

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import random
+from collections.abc import Callable
 from contextlib import suppress
 
 from aiohttp import web
@@ -148,6 +149,10 @@ class SimulatorServer:
     def control_url(self) -> str:
         """Base address of the control endpoint."""
         return f"http://{HOST}:{self.port}/control"
+
+    def keep_with(self, keep: Callable[[], None]) -> None:
+        """Have what a signed request changed kept before it is answered."""
+        self._rest.keep = keep
 
     @property
     def limits(self) -> Limits:

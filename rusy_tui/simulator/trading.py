@@ -42,7 +42,9 @@ class Trading:
         self._books = books
         self._markets = markets
         self._settlement = settlement
-        self._names = generator(seed, "client ids")
+        # With the numbers given out so far: names of a former run never come again.
+        counters = books.counters
+        self._names = generator(seed, "client ids", counters.order, counters.algo)
 
     # ── commands ──────────────────────────────────────────────────────────────────────
 
@@ -155,8 +157,14 @@ class Trading:
         return self._markets[symbol]
 
     def new_name(self) -> str:
-        """A client id for an order that came without one."""
-        return "".join(self._names.choices(_ID_LETTERS, k=22))
+        """A client id for an order that came without one; no open order of anybody has it."""
+        books = self._books
+        taken = {order.client_id for order in books.open_orders.values()}
+        taken |= {algo.client_id for algo in books.open_algos.values()}
+        while True:
+            name = "".join(self._names.choices(_ID_LETTERS, k=22))
+            if name not in taken:
+                return name
 
     # ── the market moves ──────────────────────────────────────────────────────────────
 

@@ -62,7 +62,9 @@ def source() -> Iterator[Any]:
     """The addresses of an exchange in place of the public one."""
     with tempfile.TemporaryDirectory(prefix="rusy-") as home:
         process = _rusy(
-            Path(home), "simulator", "--json", "--speed", "1", "--symbols", "BTCUSDT,ETHUSDT"
+            Path(home),
+            *("simulator", "--json", "--start", "2024-03-04T08:00", "--speed", "1"),
+            *("--symbols", "BTCUSDT,ETHUSDT"),
         )
         yield _line(process, "rest_url")
         process.terminate()

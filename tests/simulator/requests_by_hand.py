@@ -1,7 +1,13 @@
 """Requests to a simulator that is a process, on the machine's own clock."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.simulator.serving import sign
@@ -13,12 +19,15 @@ def ask(at: Any, path: str) -> Any:
         return json.load(reply)
 
 
-def control(at: Any, path: str) -> Any:
-    """Ask the control endpoint."""
+def control(at: Any, path: str, body: object = None, *, method: str | None = None) -> Any:
+    """Ask the control endpoint, or with a body tell it."""
     request = urllib.request.Request(
-        f"{at['control_url']}/{path}", headers={"X-Control-Token": at["control_token"]}
+        f"{at['control_url']}/{path}",
+        headers={"X-Control-Token": at["control_token"]},
+        data=None if body is None else json.dumps(body).encode(),
+        method=method,
     )
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)
 
 
@@ -34,3 +43,21 @@ def signed(at: Any, method: str, path: str, number: int = 0, **values: object) -
     )
     with urllib.request.urlopen(request, timeout=10) as reply:
         return json.load(reply)
+
+
+@contextmanager
+def program(*options: str) -> Generator[tuple[Any, subprocess.Popen[str]]]:
+    """`rusy simulator --json`: what its first line says, and its process."""
+    command = [sys.executable, "-m", "rusy_tui.launching.exchange_process", "--json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline()), process
+        finally:
+            process.kill()
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End it at once: it gets to do nothing any more."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()

@@ -86,22 +86,22 @@ def test_amendments_and_places_in_the_queue_go_on() -> None:
     assert exchange.books.next_amendment_id() > exchange.books.amendments[0].amendment_id
 
 
-def test_what_was_made_to_go_wrong_still_does() -> None:
+def test_what_was_made_to_go_wrong_ends_with_the_run() -> None:
     bench = Bench()
-    bench.market_order(Side.BUY, "0.010")
+    bench.market_order(Side.BUY, "0.020")
     order = bench.limit(Side.BUY, "49900.0", "0.010")
     stop = bench.stop(Side.SELL, "49500.0", quantity="0.010")
     bench.exchange.hold_triggers(SYMBOL, True)
     bench.exchange.limit_fills(SYMBOL, D("0.5"))
+    bench.exchange.bar_openings(SYMBOL, -4400)
     bench.trade("49400.0", after_s=60)
     assert (order.filled, state_of(stop)) == (D("0.005"), OrderState.TRIGGERING)
     exchange, clock = _taken_up(bench)
     books = exchange.books
-    _trade(exchange, clock, "49300.0", 60)
-    assert books.orders[order.order_id].filled == D("0.005")
-    assert state_of(books.algos[stop.algo_id]) is OrderState.TRIGGERING
-    exchange.limit_fills(SYMBOL, None)
-    _trade(exchange, clock, "49300.0", 60)
+    _trade(exchange, clock, "49600.0", 60)
     assert state_of(books.orders[order.order_id]) is OrderState.FILLED
-    exchange.hold_triggers(SYMBOL, False)
+    # It had been triggered: the price needs not be there again.
     assert state_of(books.algos[stop.algo_id]) is OrderState.FINISHED
+    account = books.accounts[0]
+    buy = OrderRequest(symbol=SYMBOL, side=Side.BUY, kind=OrderKind.MARKET, quantity=D("0.010"))
+    assert state_of(exchange.place(account, buy)) is OrderState.FILLED

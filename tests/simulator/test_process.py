@@ -84,7 +84,8 @@ def _simulator(directory: Path, *options: str) -> Generator[_Process]:
 
 
 def test_it_tells_where_it_is_and_only_its_owner(tmp_path: Path) -> None:
-    with _simulator(tmp_path / "demo", "--json", "--seed", "5") as simulator:
+    options = ("--json", "--seed", "5", "--start", "2024-03-04")
+    with _simulator(tmp_path / "demo", *options) as simulator:
         assert stat.S_IMODE(simulator.file.stat().st_mode) == 0o600
         assert simulator.at["pid"] == simulator.process.pid
         assert simulator.at["seed"] == 5

@@ -4,34 +4,19 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rusy_tui.domain.errors import UsageError
-from rusy_tui.simulator.markets import MirrorMarket, ReplayMarket
+from rusy_tui.simulator.markets import CurrentMarket, MirrorMarket, ReplayMarket
 from rusy_tui.simulator.options import parse
 from tests.simulator.recorded import FILE, LOST_UPDATE, SNAPSHOT_MS
-from tests.simulator.requests_by_hand import ask, control, signed
+from tests.simulator.requests_by_hand import ask, control, program, signed
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@contextmanager
-def _program(*options: str) -> Generator[tuple[Any, subprocess.Popen[str]]]:
-    command = [sys.executable, "-m", "rusy_tui.launching.exchange_process", "--json", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline()), process
-        finally:
-            process.kill()
 
 
 def _kill_once_kept(directory: Path, process: subprocess.Popen[str], words: str) -> None:
@@ -44,7 +29,7 @@ def _kill_once_kept(directory: Path, process: subprocess.Popen[str], words: str)
 
 
 def test_the_first_line_is_addresses_and_accounts() -> None:
-    with _program(
+    with program(
         *("--symbols", "BTCUSDT", "--accounts", "2", "--balance", "10000,500.5,7"),
         "--withdrawal-key",
     ) as (said, process):
@@ -62,7 +47,7 @@ def test_the_first_line_is_addresses_and_accounts() -> None:
 
 def test_a_kill_loses_no_account_timer_or_changed_contract(tmp_path: Path) -> None:
     options = ("--symbols", "BTCUSDT", "--accounts", "2", "--directory", str(tmp_path))
-    with _program(*options) as (said, process):
+    with program(*options) as (said, process):
         for number, quantity in ((0, "0.010"), (1, "0.020")):
             signed(
                 said,
@@ -97,7 +82,7 @@ def test_a_kill_loses_no_account_timer_or_changed_contract(tmp_path: Path) -> No
         )
         before = control(said, "state")["accounts"]
         _kill_once_kept(tmp_path, process, '"due_ms"')
-    with _program(*options, "--speed", "1") as (again, _):
+    with program(*options, "--speed", "1") as (again, _):
         assert [a["api_key"] for a in again["accounts"]] == [
             a["api_key"] for a in said["accounts"]
         ]
@@ -116,7 +101,7 @@ def test_a_kill_loses_no_account_timer_or_changed_contract(tmp_path: Path) -> No
 def test_raw_messages_go_on_where_they_were(recordings: Path, tmp_path: Path) -> None:
     depth = "/fapi/v1/depth?symbol=BTCUSDT&limit=5"
     options = ("--replay", str(recordings / FILE), "--directory", str(tmp_path))
-    with _program(*options, "--speed", "20") as (said, process):
+    with program(*options, "--speed", "20") as (said, process):
         journal = tmp_path / "simulator-journal.json"
         deadline = time.monotonic() + 20
         while json.loads(journal.read_text())["market_ms"] < SNAPSHOT_MS + 20_000:
@@ -125,7 +110,7 @@ def test_raw_messages_go_on_where_they_were(recordings: Path, tmp_path: Path) ->
         before = ask(said, depth)
         _kill_once_kept(tmp_path, process, '"version"')
     kept_ms = json.loads(journal.read_text())["market_ms"]
-    with _program(*options, "--speed", "0.01") as (again, _):
+    with program(*options, "--speed", "0.01") as (again, _):
         while not (after := ask(again, depth))["bids"]:
             time.sleep(0.05)
         # The journal is at most a second old, which is 20 s of this market.
@@ -144,7 +129,7 @@ def test_a_recorded_market_that_has_ended_stays_as_it_is(tmp_path: Path) -> None
     folder = tmp_path / "kept"
     options = ("--replay", str(file), "--directory", str(folder), "--speed", "3600")
     for _ in range(2):
-        with _program(*options) as (said, process):
+        with program(*options) as (said, process):
             deadline = time.monotonic() + 20
             while not control(said, "state")["finished"]:
                 assert time.monotonic() < deadline
@@ -162,7 +147,11 @@ def test_options_name_the_market() -> None:
     raw = parse(["--replay", "/r/x.gz", "--drop-update", "5"])
     assert isinstance(raw.market, ReplayMarket)
     assert (raw.market.raw, raw.market.drop_update, raw.speed) == (True, 5, 1)
-    assert parse([]).speed == 60
+    assert parse(["--start", "2024-03-04"]).speed == 60
+    assert (parse([]).market, parse([]).speed) == (
+        CurrentMarket(7, ("BTCUSDT", "ETHUSDT", "SOLUSDT")),
+        None,
+    )
     assert parse(["--switch", "stops_need_position"]).switches.stops_need_position
 
 

@@ -74,6 +74,7 @@ class Acts:
     async def run(self) -> None:
         """Do what is due, each at its time, until cancelled."""
         while True:
+            await self._exchange.gate.passed()
             self._catch_up()
             self._news.clear()
             if not self._due:

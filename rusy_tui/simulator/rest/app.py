@@ -77,6 +77,8 @@ class RestInterface:
         self._latency = latency
         self.limits = Limits(clock, exchange.rate_limits)
         self._delays: WeakKeyDictionary[asyncio.Transport, Delays] = WeakKeyDictionary()
+        self.keep: Callable[[], None] = _nothing
+        """Called after a signed request that may have changed something, before its reply."""
         self.last_asked_s = clock.monotonic_s()
         """When a client last asked for anything with a key; monotonic seconds."""
 
@@ -97,6 +99,7 @@ class RestInterface:
             if blow.lost_before:
                 await self._lose(request, hang=blow.hang)
                 return web.Response()
+            await self._exchange.gate.passed()
             response = self._answer(endpoint, request, body, asked, blow, knew=knew)
             await self._delay(request)
             if blow.reply_late_s:
@@ -218,9 +221,14 @@ class RestInterface:
         call = Call(self._exchange, self._keys, parameters, account, now_ms)
         reply = endpoint.handler(call)
         self._exchange.tell_books()
+        if endpoint.security is Security.SIGNED and endpoint.method != "GET":
+            self.keep()
         if blow.unknown_after:
             raise _unknown(blow)
         return reply
+
+
+def _nothing() -> None: ...
 
 
 class _Unavailable(Exception):
