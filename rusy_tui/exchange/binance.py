@@ -427,10 +427,6 @@ class BinanceExchange:
     ) -> None:
         await self._feeds.run_market(symbols, intervals, sink)
 
-    def stream_ages_ms(self) -> Mapping[str, int]:
-        """How old each market stream's last event is on the exchange's clock, by stream."""
-        return self._feeds.ages_ms()
-
     async def run_order_book(self, symbol: str, sink: BookSink, speed: str = "100ms") -> None:
         """Keep a local order book until cancelled, and tell its best prices.
 

@@ -48,7 +48,6 @@ class Feeds:
         self._user: UserStream | None = None
         self._ping_interval_s = ping_interval_s
         self._seed = seed
-        self._market: dict[str, Stream] = {}
         self.books: dict[str, LocalBook] = {}
         # In order: what is ended together must end alike in every run.
         self._running: dict[asyncio.Task[None], None] = {}
@@ -145,19 +144,7 @@ class Feeds:
             for stream in streams
             if (limit_s := normal_silence_s(stream, self._silence_s)) is not None
         }
-        made = self._stream(name, address, handle, sink, limits_s, requested)
-        self._market[name] = made
-        return made
-
-    def ages_ms(self) -> dict[str, int]:
-        """How long ago, on the exchange's clock, each market stream's last event was made."""
-        now_ms = self._rest.exchange_ms()
-        return {
-            stream: max(0, now_ms - event_ms)
-            for made in self._market.values()
-            for stream, event_ms in made.event_ms.items()
-            if event_ms
-        }
+        return self._stream(name, address, handle, sink, limits_s, requested)
 
     async def run_user(
         self, reads: AccountReads, symbols: Sequence[str], sink: UserSink

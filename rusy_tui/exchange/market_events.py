@@ -282,18 +282,6 @@ _COMBINED_UNKNOWN = decoder(_CombinedUnknown)
 _REPLY = decoder(Reply)
 
 
-def market_event(message: str | bytes) -> _Event | Unknown | Reply:
-    """A message of a combined market stream.
-
-    Raises:
-        MalformedError: not readable.
-    """
-    try:
-        return decode(_COMBINED, message).data.event()
-    except MalformedError as error:
-        return _not_an_event(message, error)[1]
-
-
 def market_message(
     message: str | bytes, newest: Newest
 ) -> tuple[str, _Event | Unknown | Reply | None]:

@@ -1,10 +1,12 @@
 """What replies and stream messages have in common: checked decoding, states, sides."""
 
+import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+from typing import NoReturn, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -20,12 +22,18 @@ class MalformedError(Exception):
     """The exchange sent something that can't be read; the text says what and where."""
 
 
-# Beyond this nothing is counted; arithmetic with such numbers would overflow.
+# Beyond this nothing is counted, and no number begins farther behind the point; arithmetic with
+# such numbers would overflow, and written without an exponent they would fill the memory.
 _MOST = Decimal("1e40")
+_MOST_MEASURED = float(_MOST)
+_FARTHEST = -60
+# What Decimal() and float() take besides is no number of the exchange's: "1_000", " 7", digits
+# of other scripts.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 
 
 class Wire(msgspec.Struct):
-    """Base of everything decoded: NaN, Infinity and absurdly large numbers are refused."""
+    """Base of everything decoded: NaN, Infinity, absurdly large and small ones are refused."""
 
     def __post_init__(self) -> None:
         # For every message of the busiest streams, so by a getter made once a class.
@@ -76,6 +84,20 @@ def _is_sane(value: Decimal | float) -> bool:
     return math.isfinite(value) and -_MOST < value < _MOST
 
 
+def _number(text: str) -> Decimal:
+    """A number in a text.
+
+    Raises:
+        MalformedError: none, or none of a sane size.
+    """
+    if _NUMBER.fullmatch(text) is None:
+        raise MalformedError(f"{text!r} is no number")
+    number = Decimal(text)
+    if not (_is_sane(number) and number.adjusted() > _FARTHEST):
+        raise MalformedError(f"{text!r} is no number of a sane size")
+    return number
+
+
 def decode(decoder: "msgspec.json.Decoder[T]", body: bytes | str) -> T:
     """Decode, with one error for whatever is wrong.
 
@@ -83,10 +105,63 @@ def decode(decoder: "msgspec.json.Decoder[T]", body: bytes | str) -> T:
         MalformedError: not JSON, or not of the expected shape.
     """
     try:
-        return decoder.decode(body)
+        found = decoder.decode(body)
+        if _is_odd(body):
+            # With words for odd numbers it can't be decoded, if one was read as a number.
+            text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+            decoder.decode(_TOKEN.sub(_without_odd_number, text))
+        return found
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # RecursionError: nested deeper than anything that the exchange says.
         raise MalformedError(str(error)) from error
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][-+.eE0-9]*', re.DOTALL)
+# Such as "1_000", and not such as "kline_15m".
+_UNDERSCORED = re.compile(r'_[-+.eE0-9_ ]*"')
+_UNDERSCORED_BYTES = re.compile(rb'_[-+.eE0-9_ ]*"')
+
+
+def _is_odd(body: bytes | str) -> bool:
+    """Whether what a decoder reads out of a body as a number may be none of the exchange's.
+
+    Decimals are read by ``Decimal()``, which is more lenient than we are. Hardly a message of
+    the exchange's holds what could be such a number, so that to look closer costs nothing.
+    """
+    if not body.isascii():
+        return True
+    if isinstance(body, str):
+        return (
+            "\\" in body
+            or '" ' in body
+            or ' "' in body
+            or "e-" in body
+            or "E-" in body
+            or ("_" in body and _UNDERSCORED.search(body) is not None)
+        )
+    return (
+        b"\\" in body
+        or b'" ' in body
+        or b' "' in body
+        or b"e-" in body
+        or b"E-" in body
+        or (b"_" in body and _UNDERSCORED_BYTES.search(body) is not None)
+    )
+
+
+def _without_odd_number(found: "re.Match[str]") -> str:
+    """A number or text of JSON; a word for what Decimal() takes for a number and we do not."""
+    whole = found.group()
+    try:
+        text = json.loads(whole, strict=False) if whole.startswith('"') else whole
+        Decimal(text)
+    except (ArithmeticError, ValueError):
+        return whole
+    try:
+        _number(text)
+    except MalformedError:
+        return '"?"'
+    return whole
 
 
 def decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
@@ -102,14 +177,17 @@ def measure(sent: Measure) -> float:
     """Market data as a float, from the string it comes in.
 
     Raises:
-        MalformedError: no finite number.
+        MalformedError: no number of a sane size.
     """
     try:
         value = float(sent)
     except ValueError as error:
         raise MalformedError(f"{sent!r} is no number") from error
-    if not math.isfinite(value):
-        raise MalformedError(f"{sent!r} is no finite number")
+    if isinstance(sent, str) and ("_" in sent or not sent.isascii() or sent.strip() != sent):
+        # float() takes more than the exchange's numbers, see _NUMBER.
+        raise MalformedError(f"{sent!r} is no number")
+    if not -_MOST_MEASURED < value < _MOST_MEASURED:
+        raise MalformedError(f"{sent!r} is no number of a sane size")
     return value
 
 
@@ -152,21 +230,15 @@ def side_of(word: str) -> Side:
     return Side(word.lower())
 
 
-def number_or_zero(text: Any) -> Decimal:
+def number_or_zero(text: str | None) -> Decimal:
     """A number that the exchange leaves out, or sends as "", where it has none.
 
     Raises:
-        MalformedError: something else than a finite number.
+        MalformedError: something else than a number of a sane size.
     """
     if text is None or text == "":
         return ZERO
-    try:
-        number = Decimal(str(text))
-    except ArithmeticError as error:
-        raise MalformedError(f"{text!r} is no number") from error
-    if not number.is_finite():
-        raise MalformedError(f"{text!r} is no finite number")
-    return number
+    return _number(text)
 
 
 def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
@@ -176,9 +248,12 @@ def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
         MalformedError: numbers between which no quotient can be written.
     """
     try:
-        return dividend / divisor
+        found = dividend / divisor
     except ArithmeticError as error:
         raise MalformedError(f"{dividend} of {divisor} is no number") from error
+    if not _is_sane(found):
+        raise MalformedError(f"{dividend} of {divisor} is no number of a sane size")
+    return found
 
 
 def finite_levels(

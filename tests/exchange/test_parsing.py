@@ -18,7 +18,8 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.market import BookTop, CandleUpdate, MarketTrade, MarkPrice
 from rusy_tui.domain.order import OrderBook, OrderState, Side
 from rusy_tui.exchange import account_replies, market_replies
-from rusy_tui.exchange.market_events import market_event
+from rusy_tui.exchange.market_events import market_message
+from rusy_tui.exchange.newest import Newest
 from rusy_tui.exchange.user_events import ListenKeyExpired, user_event
 from rusy_tui.exchange.weights import Counted
 from rusy_tui.exchange.wire import MalformedError, Unknown
@@ -223,31 +224,35 @@ def test_fills_and_income() -> None:
     )
 
 
+def told(message: str) -> object:
+    return market_message(message, Newest())[1]
+
+
 def test_market_events() -> None:
-    candle = market_event(stream(samples.KLINE_EVENT))
+    candle = told(stream(samples.KLINE_EVENT))
     assert isinstance(candle, CandleUpdate)
     assert candle.candle.interval is Interval.M15
     assert candle.candle.open_time_ms == OPEN_MS
     assert not candle.candle.closed
     assert candle.candle.taker_buy_volume == 60.1
-    assert market_event(stream(samples.AGG_TRADE)) == MarketTrade(
+    assert told(stream(samples.AGG_TRADE)) == MarketTrade(
         "BTCUSDT", Decimal("30010.10"), Decimal("0.100"), True, 1750000000499
     )
-    assert market_event(stream(samples.BOOK_TICKER)) == BookTop(
+    assert told(stream(samples.BOOK_TICKER)) == BookTop(
         "BTCUSDT", Decimal("30010.00"), Decimal("1.210"), Decimal("30010.10"),
         Decimal("4.066"), 1750000000502,
     )  # fmt: skip
-    assert market_event(stream(samples.MARK_PRICE)) == MarkPrice(
+    assert told(stream(samples.MARK_PRICE)) == MarkPrice(
         "BTCUSDT", Decimal("30009.87654321"), Decimal("0.0001"), 1750003200000, 1750000001000
     )
-    assert market_event(stream({"e": "depthUpdate"})) == Unknown("depthUpdate")
+    assert told(stream({"e": "depthUpdate"})) == Unknown("depthUpdate")
     for damaged in (
         {**samples.BOOK_TICKER, "b": "1e"},
         {"e": "kline"},
         {**samples.MARK_PRICE, "p": "Infinity"},
     ):
         with pytest.raises(MalformedError):
-            market_event(stream(damaged))
+            told(stream(damaged))
 
 
 def test_an_execution() -> None:
