@@ -78,7 +78,7 @@ def _kept(symbol: Any) -> bool:
         return False
     # No more digits than arithmetic keeps.
     return all(
-        len(str(int(one.scaleb(-int(one.as_tuple().exponent)))).strip("-").rstrip("0")) <= 28
+        len("".join(map(str, one.as_tuple().digits)).rstrip("0")) <= 28
         for one in found
         if isinstance(one, Decimal)
     )

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,14 @@ BALANCE = {
 
 # Orders in each state, of both sides, with ids of any length; one whose fills were told.
 ORDERS = [
-    {**samples.ORDER, "status": state, "side": side, "symbol": SHIB, "orderId": 10**18 + 7}
+    {
+        **samples.ORDER,
+        "status": state,
+        "side": side,
+        "symbol": SHIB,
+        "orderId": 10**18 + 7,
+        "origQty": "9000000000",
+    }
     for state, side in zip(STATES, ["BUY", "SELL"] * 5, strict=True)
 ]
 IDS = ["8886790", "1" * 18, 10**17 + 7, 0, "0", "", None, 12, "13", "12345678901234567"]
@@ -129,19 +137,23 @@ ALGO_ORDERS = [
 POSITIONS = [
     samples.POSITION,
     {**samples.POSITION, "symbol": "FLATUSDT", "positionAmt": "0.000"},
-    {**samples.POSITION, "symbol": SHIB, "positionAmt": "7", "isolatedWallet": "0"},
+    {**samples.POSITION, "symbol": SHIB, "positionAmt": "7e9", "isolatedWallet": "0"},
 ]
 INFO = {
     **samples.EXCHANGE_INFO,
     "symbols": [
         *samples.EXCHANGE_INFO["symbols"],
-        {**samples.EXCHANGE_INFO["symbols"][0], "symbol": SHIB, "baseAsset": "1000SHIB"},
+        # A copy: of what two have in common both would be broken at once.
+        {**deepcopy(samples.EXCHANGE_INFO["symbols"][0]), "symbol": SHIB, "baseAsset": "SHIB"},
     ],
 }
 ORDER_EVENTS = [
     samples.ORDER_EVENT,
     # The execution of a liquidation is a fill as well.
     told(samples.ORDER_EVENT, "o", x="CALCULATED", X="FILLED", N="BNB", S="SELL", s=SHIB),
+    # Nothing is too large, or too small.
+    told(samples.ORDER_EVENT, "o", q="9000000000", z="8000000000", l="7000000000", L="1e-8"),
+    told(samples.ORDER_EVENT, "o", q="0.00000003", z="0.00000002", l="0.00000001", L="9e9"),
     *(
         told(samples.ORDER_EVENT, "o", X=state, x="NEW", l="0", i=10**18 + 7)
         for state in STATES
@@ -227,7 +239,7 @@ FUZZED = [
     reply(market_replies.mark_price, replies.judge_premium, [PREMIUM]),
     reply(
         market_replies.all_brackets, replies.judge_brackets,
-        [BRACKETS, [BRACKETS, {**BRACKETS, "symbol": SHIB}]],
+        [BRACKETS, [BRACKETS, {**deepcopy(BRACKETS), "symbol": SHIB}]],
     ),
     *(
         reply(parse, judge, messages, book)

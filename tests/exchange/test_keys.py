@@ -45,8 +45,10 @@ def by_ed25519(text: bytes, signature: bytes) -> None:
     eddsa.new(ED_KEY.public_key(), "rfc8032").verify(text, signature)
 
 
-@pytest.mark.parametrize("password", [None, "open sesame"])
-@pytest.mark.parametrize(("key", "verify"), [(RSA_KEY, by_rsa), (ED_KEY, by_ed25519)])
+@pytest.mark.parametrize("password", [None, "open sesame"], ids=["plain", "encrypted"])
+@pytest.mark.parametrize(
+    ("key", "verify"), [(RSA_KEY, by_rsa), (ED_KEY, by_ed25519)], ids=["rsa", "ed25519"]
+)
 def test_what_is_sent_is_what_was_signed(
     key: RSA.RsaKey | ECC.EccKey, verify: Callable[[bytes, bytes], None], password: str | None
 ) -> None:
@@ -82,6 +84,8 @@ def test_what_is_sent_is_what_was_signed(
         (str(ED_KEY.public_key().export_key(format="PEM")), None, "public key"),
         (str(ECC.generate(curve="P-256").export_key(format="PEM")), None, "curve"),
     ],
+    # Not the keys themselves, which a failure would print.
+    ids=["none", "wrong-password", "no-password", "public-rsa", "public-ed25519", "curve"],
 )
 def test_keys_that_can_not_sign_are_refused(text: str, password: str | None, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says) as caught:
