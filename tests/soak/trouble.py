@@ -79,13 +79,13 @@ def play_day(seed: int, *, hours: int = HOURS, count: int = FAULTS) -> Day:
         await asyncio.gather(operator, return_exceptions=True)
         account = here.exchange.books.accounts[0]
         positions = len(account.open_positions())
-        wrong = [*await _differences(here, account), *_sent_while_banned(here)]
+        wrong = [*await differences(here, account), *_sent_while_banned(here)]
         flattened = await here.engine.flatten(None)
         await clock.sleep(10.0)
         wrong += [] if flattened.flat else [f"flatten: {flattened.in_words()}"]
         wrong += judge_flat(here.exchange)
         wrong += judge_orders(here.exchange)
-        wrong += await _differences(here, account)
+        wrong += await differences(here, account)
         books = here.exchange.books
         return Day(
             seed=seed,
@@ -114,7 +114,7 @@ async def _resume_what_halts(here: World) -> None:
 # What must hold --------------------------------------------------------------------------
 
 
-async def _differences(here: World, account: Account) -> list[str]:
+async def differences(here: World, account: Account) -> list[str]:
     """Where the engine's picture of its account is not the exchange's."""
     return [
         *await _fills(here, account),
