@@ -1,7 +1,8 @@
 """What a simulator keeps on disk, so that its account outlives it.
 
-One small file, written whole and put in place of the former one: a reader finds the old or
-the new state, never half of one.
+A file, written whole and put in place of the former one: a reader finds the old or the new
+state, never half of one. What is over long ago is beside it (:mod:`.archive`), so that it stays
+small enough to be written before every reply.
 """
 
 import os
@@ -13,6 +14,7 @@ import msgspec
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
 from rusy_tui.simulator.account import Account
+from rusy_tui.simulator.archive import Archive, Place, chapters
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.happenings import AccountHappening, ContractMoved, MarketHappening
 from rusy_tui.simulator.market import MarketChange, SymbolMarket
@@ -55,7 +57,8 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """A simulator's state at a moment of market time.
 
     Faults end with the process they were made in, and so does what they put a market under.
-    ``at_wall_time``: the market's time is meant to be the wall's.
+    ``at_wall_time``: the market's time is meant to be the wall's. ``archive``: where the rest
+    of what is over is.
     """
 
     version: int
@@ -69,6 +72,28 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     amendments: list[Amendment]
     countdowns: list[Countdown]
     markets: dict[str, SavedMarket]
+    archive: Place | None = None
+
+    def take_back(self, folder: Path) -> None:
+        """Take in again what was moved into the archive.
+
+        Raises:
+            StorageError: when that is not there, or damaged.
+        """
+        if self.archive is None:
+            return
+        before = chapters(folder, self.archive)
+        former = [order for chapter in before for order in chapter.orders]
+        self.orders[:] = sorted([*former, *self.orders], key=lambda each: each.order_id)
+        algos = [algo for chapter in before for algo in chapter.algos]
+        self.algos[:] = sorted([*algos, *self.algos], key=lambda each: each.algo_id)
+        self.amendments[:0] = [each for chapter in before for each in chapter.amendments]
+        for account in self.accounts:
+            number = account.number
+            account.trades[:0] = [t for each in before for t in each.trades[number]]
+            account.ledger[:0] = [e for each in before for e in each.ledger[number]]
+            moves = [m for each in before for m in each.margin_moves[number]]
+            account.margin_moves[:0] = moves
 
     def books(self) -> Books:
         """The exchange's books as they were."""
@@ -102,21 +127,37 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
                 market.put_back(exchange.markets[symbol], self.market_ms)
 
 
-def saved(exchange: SimulatedExchange, market: Market, *, at_wall_time: bool = False) -> Saved:
-    """The state to keep."""
+def saved(
+    exchange: SimulatedExchange,
+    market: Market,
+    *,
+    at_wall_time: bool = False,
+    archive: Archive | None = None,
+) -> Saved:
+    """The state to keep, less what is in an archive."""
     books = exchange.books
+    kept = archive or Archive(Path(), None)
+    left = kept.left(books)
+    if archive is not None and archive.take(left):
+        left = archive.left(books)
     return Saved(
         version=VERSION,
         market=market,
         # Not the clock's: what has not traded yet must trade in the next run.
         market_ms=exchange.played_ms,
         at_wall_time=at_wall_time,
-        accounts=books.accounts,
-        orders=list(books.orders.values()),
-        algos=list(books.algos.values()),
+        accounts=[
+            msgspec.structs.replace(account, trades=trades, ledger=ledger, margin_moves=moves)
+            for account, trades, ledger, moves in zip(
+                books.accounts, left.trades, left.ledger, left.margin_moves, strict=True
+            )
+        ],
+        orders=left.orders,
+        algos=left.algos,
         counters=books.counters,
-        amendments=books.amendments,
+        amendments=left.amendments,
         countdowns=books.countdowns,
+        archive=kept.place,
         markets={symbol: _market(each) for symbol, each in exchange.markets.items()},
     )
 
@@ -162,6 +203,7 @@ def read(path: Path, market: Market | CurrentMarket) -> Saved | None:
             f"{_told(market)}): start with that one's options to go on with it, name another "
             "--directory, or remove the file to begin with a new account"
         )
+    found.take_back(path.parent)
     return found
 
 
@@ -206,11 +248,13 @@ class Keeper:
         clock: Clock,
         *,
         at_wall_time: bool,
+        former: Saved | None = None,
     ) -> None:
         self._exchange = exchange
         self._market = market
         self._path = path
         self._at_wall_time = at_wall_time
+        self._archive = Archive(path.parent, former.archive if former else None)
         self._clock = clock
         self._changed = True
         self._written_s = clock.monotonic_s()
@@ -227,8 +271,14 @@ class Keeper:
 
     def write(self) -> None:
         """Write the state now."""
-        state = saved(self._exchange, self._market, at_wall_time=self._at_wall_time)
+        state = saved(
+            self._exchange,
+            self._market,
+            at_wall_time=self._at_wall_time,
+            archive=self._archive,
+        )
         write_private(self._path, msgspec.json.encode(state))
+        self._archive.drop_former()
         self._changed = False
         self._written_s = self._clock.monotonic_s()
 

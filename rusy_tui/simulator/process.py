@@ -184,7 +184,12 @@ async def _run(options: Options, asked: Market | CurrentMarket, source: Source |
         keeper = None
         if journal_path:
             keeper = journal.Keeper(
-                exchange, market, journal_path, clock, at_wall_time=course.at_wall_time
+                exchange,
+                market,
+                journal_path,
+                clock,
+                at_wall_time=course.at_wall_time,
+                former=former,
             )
             keeper.write()
             server.keep_with(keeper.write)

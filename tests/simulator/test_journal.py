@@ -1,11 +1,14 @@
 """What a simulator keeps goes on after it was put down and taken up again."""
 
+from pathlib import Path
+
 import msgspec
 
 from rusy_tui.domain.order import OrderKind, OrderState, Side
+from rusy_tui.simulator.archive import MOVED_AT
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.feeds import Step
-from rusy_tui.simulator.journal import Saved, saved
+from rusy_tui.simulator.journal import Keeper, Saved, read, saved
 from rusy_tui.simulator.markets import SyntheticMarket
 from rusy_tui.simulator.orders import OrderRequest
 from tests.simulator.support import (
@@ -105,3 +108,51 @@ def test_what_was_made_to_go_wrong_ends_with_the_run() -> None:
     account = books.accounts[0]
     buy = OrderRequest(symbol=SYMBOL, side=Side.BUY, kind=OrderKind.MARKET, quantity=D("0.010"))
     assert state_of(exchange.place(account, buy)) is OrderState.FILLED
+
+
+def test_what_is_over_is_moved_out_of_the_journal_and_taken_back(tmp_path: Path) -> None:
+    bench = Bench()
+    journal = tmp_path / "journal.json"
+    exchange: SimulatedExchange = bench.exchange
+    former: Saved | None = None
+    resting = bench.limit(Side.BUY, "49000.0")
+    stop = bench.stop(Side.SELL, "40000.0", quantity="0.010")
+    buy = OrderRequest(symbol=SYMBOL, side=Side.BUY, kind=OrderKind.LIMIT, quantity=D("0.010"))
+    for _ in range(3):
+        keeper = Keeper(
+            exchange, MARKET, journal, bench.clock, at_wall_time=False, former=former
+        )
+        account = exchange.books.accounts[0]
+        passing = exchange.place(account, msgspec.structs.replace(buy, price=D("48000.0")))
+        sizes = []
+        for number in range(2 * MOVED_AT // 3):
+            side = (Side.BUY, Side.SELL)[number % 2]
+            exchange.place(
+                account,
+                OrderRequest(
+                    symbol=SYMBOL, side=side, kind=OrderKind.MARKET, quantity=D("0.010")
+                ),
+            )
+            keeper.write()
+            sizes.append(journal.stat().st_size)
+        # Long after others of its time were moved, it ends.
+        exchange.trading.cancel(
+            account, SYMBOL, passing.order_id, "", exchange.clock.market_ms()
+        )
+        keeper.write()
+        # It does not grow with what it holds; a run before's file is gone.
+        assert max(sizes) < 300 * MOVED_AT
+        assert len(list(tmp_path.iterdir())) == 2
+        # As a kill leaves it: half a line that no journal tells of.
+        (history,) = tmp_path.glob("*.jsonl")
+        with history.open("ab") as file:
+            file.write(b'{"orders":[{"order_i')
+        books = exchange.books
+        former = read(journal, MARKET)
+        assert former is not None
+        again = former.books()
+        assert msgspec.json.encode(again) == msgspec.json.encode(books)
+        assert list(again.open_orders) == [resting.order_id]
+        assert list(again.open_algos) == [stop.algo_id]
+        exchange = SimulatedExchange(ScriptedFeed(), bench.clock, again, 1)
+        former.put_back(exchange)
