@@ -16,7 +16,12 @@ from rusy_tui.domain.errors import StorageError
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.archive import Archive, Place, chapters
 from rusy_tui.simulator.core import SimulatedExchange
-from rusy_tui.simulator.happenings import AccountHappening, ContractMoved, MarketHappening
+from rusy_tui.simulator.happenings import (
+    AccountHappening,
+    ContractMoved,
+    MarketHappening,
+    Stepped,
+)
 from rusy_tui.simulator.market import MarketChange, SymbolMarket
 from rusy_tui.simulator.markets import CurrentMarket, Market, MirrorMarket
 from rusy_tui.simulator.orders import AlgoOrder, Amendment, Order
@@ -261,9 +266,14 @@ class Keeper:
         exchange.listen(self)
 
     def market_moved(self, happening: MarketHappening) -> None:
-        """The market can be made again from its seed or file, but for a changed contract."""
+        """Keep what a step of the market did to accounts, before streams tell of it.
+
+        The market itself can be made again from its seed or file, but for a changed contract.
+        """
         if isinstance(happening, ContractMoved):
             self._changed = True
+        elif isinstance(happening, Stepped) and self._changed:
+            self.write()
 
     def account_moved(self, account: Account, happening: AccountHappening) -> None:
         """Something to keep."""

@@ -156,3 +156,18 @@ def test_what_is_over_is_moved_out_of_the_journal_and_taken_back(tmp_path: Path)
         assert list(again.open_algos) == [stop.algo_id]
         exchange = SimulatedExchange(ScriptedFeed(), bench.clock, again, 1)
         former.put_back(exchange)
+
+
+def test_a_fill_by_the_market_is_kept_before_anybody_is_told(tmp_path: Path) -> None:
+    """Done again after a kill it would have another number, and count twice."""
+    bench = Bench()
+    journal = tmp_path / "journal.json"
+    Keeper(bench.exchange, MARKET, journal, bench.clock, at_wall_time=False).write()
+    order = bench.limit(Side.BUY, "49900.0")
+    bench.trade("49800.0", after_s=1)
+    assert state_of(order) is OrderState.FILLED
+    kept = read(journal, MARKET)
+    assert kept is not None
+    (fill,) = kept.accounts[0].trades
+    assert fill.order_id == order.order_id
+    assert kept.market_ms == bench.exchange.played_ms
