@@ -38,6 +38,7 @@ written `A,B`, or as YAML writes it.
 **Secrets** come from the environment or `.env` alone: `RUSY_API_KEY`, `RUSY_API_SECRET` (or
 `RUSY_API_PRIVATE_KEY`, an RSA or Ed25519 key's file, and `RUSY_API_PRIVATE_KEY_PASSWORD`),
 and `RUSY_DATABASE__URL` when it holds a password. In a file they are refused.
+Spaces around one are no part of it, and a password without a private key is not used.
 `.env.example` shows the form.
 
 **Mistakes** are told all at once, each with file, line, key, value and what to write instead;

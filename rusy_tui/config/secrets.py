@@ -39,7 +39,9 @@ class Secrets:
 def load_secrets(environ: Mapping[str, str], folder: Path) -> Secrets:
     """The secrets in the environment, else in the ``.env`` of a folder; none is not wrong.
 
-    The private key is named by its file's path, a relative one from that folder.
+    The private key is named by its file's path, a relative one from that folder. Spaces around
+    a value are no part of it, those of the private key's password included. The password opens
+    the private key's file alone: where no such file is named it is not used, and not wrong.
 
     Raises:
         ConfigurationMistakesError: one half of a pair is set without the other, or both a

@@ -34,6 +34,18 @@ def test_a_private_key_is_read_and_hides(tmp_path: Path) -> None:
             assert hidden not in f"{secrets!r} {secrets!s}"
 
 
+def test_a_password_is_without_the_spaces_around_it_and_alone_is_not_wrong(
+    tmp_path: Path,
+) -> None:
+    named = {"RUSY_API_KEY": "k", "RUSY_API_PRIVATE_KEY_PASSWORD": " open sesame "}
+    secrets = load_secrets({**named, "RUSY_API_PRIVATE_KEY": str(written(tmp_path))}, tmp_path)
+    assert secrets.private_key_password is not None
+    assert secrets.private_key_password.get_secret_value() == "open sesame"
+    hmac = load_secrets({**named, "RUSY_API_SECRET": "s"}, tmp_path)
+    assert hmac.complete
+    assert hmac.private_key is None
+
+
 @pytest.mark.parametrize(
     ("environ", "text", "mode", "says", "remedy"),
     [

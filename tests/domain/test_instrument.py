@@ -1,6 +1,7 @@
 """Filters: what is fitted passes, never to the worse side; fitting again changes nothing."""
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -22,7 +23,15 @@ values = st.decimals(Decimal("0.00000001"), Decimal(10) ** 9, places=8)
 quotients = st.builds(lambda a, b: a / b, values, values.filter(lambda v: v > 1))
 # Where real prices and sizes lie, so that most contracts have an order for them.
 marks = st.decimals(Decimal(1), Decimal(1_000_000), places=2)
-lots = st.one_of(st.decimals(Decimal("0.5"), Decimal(10_000), places=6), quotients)
+lots = st.one_of(
+    st.decimals(Decimal("0.5"), Decimal(10_000), places=6),
+    st.decimals(Decimal(10_000), Decimal(10) ** 8, places=3),
+    quotients,
+)
+# All that a position may be and more, from less than the least on.
+sizes = st.one_of(
+    st.decimals(Decimal("0.00000001"), Decimal(1_000), places=8), values, quotients
+)
 sides = st.sampled_from(list(Side))
 real = st.sampled_from([contracts.known(symbol) for symbol in contracts.known_symbols()])
 conditional = st.sampled_from([OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET])
@@ -101,6 +110,48 @@ def breaks_no_filter(
             good = good and Fraction(price) >= Fraction(mark) * Fraction(down)
     worth = Fraction(quantity) * Fraction(mark if price is None else price)
     return good and (reduce_only or worth >= one.min_notional)
+
+
+def greatest(quantity: Decimal, lots: Sequence[tuple[Decimal, Decimal, Decimal]]) -> Fraction:
+    """The greatest quantity at or below one that passes all of some limits, 0 where none does.
+
+    Limits are steps, least and greatest quantities; any two steps have a common one.
+    """
+    steps = [Fraction(step) for step, _, _ in lots if step]
+    whole = math.lcm(*(step.denominator for step in steps))
+    step = Fraction(math.lcm(*(int(step * whole) for step in steps)), whole)
+    bound = min([Fraction(quantity), *(Fraction(most) for _, _, most in lots if most)])
+    found = bound // step * step
+    return found if found > 0 and all(found >= least for _, least, _ in lots) else Fraction(0)
+
+
+def lot(one: Instrument, *, market: bool) -> tuple[Decimal, Decimal, Decimal]:
+    if market:
+        return one.market_step_size, one.market_min_quantity, one.market_max_quantity
+    return one.step_size, one.min_quantity, one.max_quantity
+
+
+@settings(max_examples=300)
+@given(instruments, sizes, st.booleans())
+def test_a_quantity_is_the_greatest_that_passes(
+    instrument: Instrument, quantity: Decimal, market: bool
+) -> None:
+    found = instrument.quantity_down(quantity, market=market)
+    assert found == greatest(quantity, [lot(instrument, market=market)])
+    least = lot(instrument, market=market)[1]
+    assert instrument.quantity_down(least * Decimal("0.999"), market=market) == 0
+
+
+@settings(max_examples=300)
+@given(instruments, sizes)
+def test_what_is_closable_is_the_greatest_that_passes_both_as_limit_and_as_market_order(
+    instrument: Instrument, quantity: Decimal
+) -> None:
+    lots = [lot(instrument, market=False), lot(instrument, market=True)]
+    assert instrument.closable_quantity_down(quantity) == greatest(quantity, lots)
+    # Just below either least there is nothing.
+    below = max(least for _, least, _ in lots) * Decimal("0.999")
+    assert instrument.closable_quantity_down(below) == 0
 
 
 def nearest(
@@ -193,16 +244,23 @@ def test_a_trigger_is_never_set_off_sooner_than_intended(
     instrument: Instrument, side: Side, kind: OrderKind, price: Decimal
 ) -> None:
     fitted = instrument.fit_trigger(side, kind, price)
-    assume(isinstance(fitted, Decimal))
-    assert isinstance(fitted, Decimal)
     # A sell stop and a buy at profit wait for the price to fall, the other two for a rise.
     falling = (side is Side.SELL) == (kind is OrderKind.STOP_MARKET)
-    assert fitted <= price if falling else fitted >= price
+    tick, low, high = map(
+        Fraction, (instrument.tick_size, instrument.min_price, instrument.max_price)
+    )
+    if falling:
+        bound = min(Fraction(price), high or Fraction(price))
+        nearest_tick = bound // tick * tick
+    else:
+        nearest_tick = -(-max(Fraction(price), low) // tick) * tick
+    fits = nearest_tick > 0 and low <= nearest_tick and (not high or nearest_tick <= high)
+    if isinstance(fitted, Broken):
+        assert not fits, fitted
+        return
+    assert fits
+    assert fitted == nearest_tick
     assert instrument.fit_trigger(side, kind, fitted) == fitted
-    assert fitted >= instrument.min_price
-    assert not instrument.max_price or fitted <= instrument.max_price
-    assert fitted > 0
-    assert instrument.price_down(fitted) == fitted
 
 
 @given(real, sides, marks)
@@ -227,24 +285,26 @@ def test_only_orders_with_a_trigger_have_one() -> None:
         INSTRUMENT.fit_trigger(Side.BUY, OrderKind.LIMIT, Decimal(100))
 
 
-@given(instruments, st.one_of(values, quotients), st.booleans())
+@given(instruments, sizes, st.booleans())
 def test_parts_are_all_taken_and_leave_less_than_the_exchange_takes(
     instrument: Instrument, quantity: Decimal, market: bool
 ) -> None:
-    most = instrument.market_max_quantity if market else instrument.max_quantity
-    least = instrument.market_min_quantity if market else instrument.min_quantity
-    step = instrument.market_step_size if market else instrument.step_size
+    step, least, most = lot(instrument, market=market)
     quantity = min(quantity, most * 50)
     parts = instrument.parts(quantity, market=market)
     for part in parts:
-        assert instrument.quantity_down(part, market=market) == part > 0
+        assert greatest(part, [(step, least, most)]) == part > 0
     left = quantity - sum(parts)
     assert left >= 0
-    usable = instrument.quantity_down(most, market=market)
+    usable = greatest(quantity, [(step, least, most)])
+    assert bool(parts) == (usable > 0)
+    if not parts:
+        return
+    # No more parts than need be, and nothing of them left that would be one.
+    usable = greatest(most, [(step, least, most)])
+    assert (len(parts) - 1) * usable < quantity
     # A contract whose greatest quantity is all but the least can't always be shared out.
-    assert left < (step if usable >= 2 * least + step and parts else max(least, step))
-    if parts:
-        assert (len(parts) - 1) * usable < quantity
+    assert left < (step if usable >= 2 * least + step else max(least, step))
 
 
 def test_a_remainder_too_small_is_shared_with_the_part_before() -> None:
@@ -254,18 +314,6 @@ def test_a_remainder_too_small_is_shared_with_the_part_before() -> None:
     )  # fmt: skip
     assert instrument.parts(Decimal("0.5"), market=True) == ()
     assert instrument.parts(Decimal("0.5")) == (Decimal("0.5"),)
-
-
-@given(instruments, st.one_of(values, quotients))
-def test_what_is_closable_passes_as_a_limit_and_as_a_market_order(
-    instrument: Instrument, quantity: Decimal
-) -> None:
-    fitted = instrument.closable_quantity_down(quantity)
-    assert fitted <= quantity
-    assert instrument.closable_quantity_down(fitted) == fitted
-    if fitted:
-        assert instrument.quantity_down(fitted) == fitted
-        assert instrument.quantity_down(fitted, market=True) == fitted
 
 
 def test_steps_that_do_not_divide_each_other_have_a_common_one() -> None:
