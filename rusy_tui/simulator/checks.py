@@ -26,7 +26,7 @@ _LEAST_CALLBACK, _MOST_CALLBACK = Decimal("0.1"), Decimal(10)
 """Bounds of a trailing stop's callback rate, percent."""
 
 _CLOSING_KINDS = (OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET)
-_CLIENT_ID = re.compile(r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
+_CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
 
 
 def decimals(step: Decimal) -> int:
@@ -50,7 +50,7 @@ def quantity_precision(instrument: Instrument) -> int:
 
 def check_client_id(client_id: str) -> None:
     """Refuse an id of the client's own that the exchange does not take."""
-    if not _CLIENT_ID.match(client_id):
+    if not _CLIENT_ID.fullmatch(client_id):
         raise refusal(-4015)
 
 

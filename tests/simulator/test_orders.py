@@ -85,7 +85,7 @@ def test_a_client_id_is_unique_among_open_orders_and_free_again_afterwards() -> 
     assert bench.exchange.trading.find(bench.account, SYMBOL, first.order_id, "") is first
 
 
-@pytest.mark.parametrize("client_id", ["x" * 37, "with space", "ümlaut"])
+@pytest.mark.parametrize("client_id", ["x" * 37, "with space", "ümlaut", "mine\n"])
 def test_a_client_id_has_a_form(client_id: str) -> None:
     assert code_of(lambda: Bench().limit(Side.BUY, "49900.0", client_id=client_id)) == -4015
 

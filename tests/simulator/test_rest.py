@@ -154,6 +154,39 @@ def test_orders_are_counted_by_account() -> None:
 # ── orders ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("name", ["quantity", "price"])
+@pytest.mark.parametrize(
+    "sent",
+    ["1E-2", "1e4", "+0.01", " 0.01", "0.01 ", "0.01\n", "1_0", "٠.٠١", "Infinity", ".", "-", ""],
+)
+def test_only_plain_decimals_are_numbers(name: str, sent: str) -> None:
+    """What Python reads as a number besides those is malformed: 1_0 would buy ten coins."""
+
+    async def scenario(served: Served) -> None:
+        order = ORDER | {name: quote(sent)}
+        assert (await served.signed("POST", "/fapi/v1/order", **order)).code == -1102
+        assert not served.exchange.books.orders
+
+    on_exchange(scenario)
+
+
+@pytest.mark.parametrize("sent", ["+10", "1_0", "10.0", " 10", "١٠", "1e1"])
+def test_only_plain_digits_are_whole_numbers(sent: str) -> None:
+    async def scenario(served: Served) -> None:
+        reply = await served.public(f"/fapi/v1/depth?symbol={SYMBOL}&limit={quote(sent)}")
+        assert (reply.status, reply.code) == (400, -1102)
+
+    on_exchange(scenario)
+
+
+def test_a_decimal_may_lack_digits_before_or_after_its_point() -> None:
+    async def scenario(served: Served) -> None:
+        order = ORDER | {"quantity": ".01", "price": "49900."}
+        assert (await served.signed("POST", "/fapi/v1/order", **order)).status == 200
+
+    on_exchange(scenario)
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

@@ -1,13 +1,19 @@
 """The parameters of a request, as raw text first: numbers are judged as they were sent."""
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import unquote_plus
 
 from rusy_tui.simulator.refusals import refusal
 
 T = TypeVar("T")
+
+# Plain decimals in ASCII digits: what Python also reads as a number (1E-2, +1, 1_0, digits of
+# other scripts, spaces around) is malformed on the exchange's wire.
+_DECIMAL = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_INTEGER = re.compile(r"-?[0-9]+")
 
 
 class Parameters:
@@ -50,23 +56,18 @@ class Parameters:
     def decimal(self, name: str) -> Decimal:
         """A number that must be there, with the digits it was sent with."""
         text = self.required(name)
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            raise refusal(-1102, name) from None
-        if not number.is_finite():
+        if not _DECIMAL.fullmatch(text):
             raise refusal(-1102, name)
-        return number
+        return Decimal(text)
 
     def integer(self, name: str) -> int | None:
         """A whole number, None when it was not sent."""
         text = self._values.get(name)
         if not text:
             return None
-        try:
-            return int(text)
-        except ValueError:
-            raise refusal(-1102, name) from None
+        if not _INTEGER.fullmatch(text):
+            raise refusal(-1102, name)
+        return int(text)
 
     def required_integer(self, name: str) -> int:
         """A whole number that must be there."""
