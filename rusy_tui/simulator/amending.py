@@ -9,6 +9,7 @@ from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, OrderState, Side, TimeInForce
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.checks import check_band, check_price, check_quantity
+from rusy_tui.simulator.digits import price_digits, quantity_digits
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.orders import Amendment, Order
 from rusy_tui.simulator.refusals import refusal
@@ -62,6 +63,9 @@ class Amending:
         self._check(account, order, asked)
         market = self._markets[order.symbol]
         market.book.remove(order)
+        price = price_digits(asked.price, market.instrument)
+        quantity = quantity_digits(asked.quantity, market.instrument)
+        asked = msgspec.structs.replace(asked, price=price, quantity=quantity)
         passive = order.time_in_force is TimeInForce.POST_ONLY
         if asked.quantity <= order.filled or (
             passive and market.book.would_take(order.side, asked.price)

@@ -14,7 +14,9 @@ from itertools import groupby
 import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import ZERO, exact
+from rusy_tui.simulator.digits import amount_unit, price_digits, quantity_digits
 from rusy_tui.simulator.feeds import Print
 from rusy_tui.simulator.spans import Span
 
@@ -93,26 +95,30 @@ class Window(msgspec.Struct, frozen=True):
         return (first_ms, last_ms) if first_ms <= last_ms else None
 
 
-def flat_bar(open_time_ms: int, price: Decimal) -> Bar:
+def flat_bar(open_time_ms: int, price: Decimal, contract: Instrument) -> Bar:
     """A bar in which nothing has traded yet."""
-    return Bar(open_time_ms, price, price, price, price)
+    none = quantity_digits(ZERO, contract)
+    amount = ZERO.quantize(amount_unit(contract))
+    return Bar(open_time_ms, price, price, price, price, none, amount, 0, none, amount)
 
 
-def bar_of(candle: Candle) -> Bar:
+def bar_of(candle: Candle, contract: Instrument) -> Bar:
     """A recorded candle; what is absent in it (NaN) is zero, as on the exchange's wire."""
     taker_buy = _or_zero(candle.taker_buy_volume)
     mean = candle.quote_volume / candle.volume if candle.volume else 0.0
+    # Amounts are recorded as sums in binary, which end in noise.
+    unit = amount_unit(contract)
     return Bar(
         candle.open_time_ms,
-        exact(candle.open),
-        exact(candle.high),
-        exact(candle.low),
-        exact(candle.close),
-        exact(candle.volume),
-        exact(_or_zero(candle.quote_volume)),
+        price_digits(exact(candle.open), contract),
+        price_digits(exact(candle.high), contract),
+        price_digits(exact(candle.low), contract),
+        price_digits(exact(candle.close), contract),
+        quantity_digits(exact(candle.volume), contract),
+        exact(_or_zero(candle.quote_volume)).quantize(unit),
         int(_or_zero(candle.trades)),
-        exact(taker_buy),
-        exact(round(_or_zero(mean) * taker_buy, 8)),
+        quantity_digits(exact(taker_buy), contract),
+        exact(_or_zero(mean) * taker_buy).quantize(unit),
     )
 
 
@@ -162,6 +168,7 @@ class CandleSeries:
     Args:
         interval: of the bars.
         load: the recorded past, called when somebody first asks for it.
+        contract: what the bars are of, as it is now.
         finer: the series of the next shorter interval; None for the shortest.
     """
 
@@ -169,10 +176,12 @@ class CandleSeries:
         self,
         interval: Interval,
         load: Callable[[], Sequence[Candle]],
+        contract: Callable[[], Instrument],
         finer: "CandleSeries | None" = None,
     ) -> None:
         self.interval = interval
         self._load = load
+        self._contract = contract
         self._finer = finer
         self.closed: list[Bar] = []
         self.forming: Bar | None = None
@@ -184,7 +193,8 @@ class CandleSeries:
     @cached_property
     def past(self) -> list[Bar]:
         """The recorded bars; made when somebody asks, for a simulator starts faster without."""
-        own = [bar_of(candle) for candle in self._candles]
+        contract = self._contract()
+        own = [bar_of(candle, contract) for candle in self._candles]
         del self._candles
         if self._finer is None:
             return own
@@ -194,7 +204,8 @@ class CandleSeries:
     def open_bar(self, time_ms: int, price: Decimal) -> Bar:
         """The forming bar, begun at an instant where there is none."""
         if self.forming is None:
-            self.forming = flat_bar(self.interval.floor(time_ms), price)
+            open_time_ms = self.interval.floor(time_ms)
+            self.forming = flat_bar(open_time_ms, price, self._contract())
         return self.forming
 
     def close_bar(self) -> Bar | None:
@@ -206,7 +217,8 @@ class CandleSeries:
         if len(self.closed) > MOST_CLOSED + MOST_CLOSED // 8:
             del self.closed[:-MOST_CLOSED]
             self.past = []
-        self.forming = flat_bar(ended.open_time_ms + self.interval.ms, ended.close)
+        next_ms = ended.open_time_ms + self.interval.ms
+        self.forming = flat_bar(next_ms, ended.close, self._contract())
         return ended
 
     def take(self, bar: Bar, *, closed: bool = False) -> None:
@@ -257,7 +269,9 @@ class CandleSeries:
         """The close of the recorded past; None where nothing is recorded."""
         if "past" in self.__dict__:
             return self.past[-1].close if self.past else None
-        return exact(self._candles[-1].close) if self._candles else None
+        if not self._candles:
+            return None
+        return price_digits(exact(self._candles[-1].close), self._contract())
 
     # ── longer spans ──────────────────────────────────────────────────────────────────
 

@@ -36,11 +36,12 @@ def decimals(step: Decimal) -> int:
 
 
 def price_precision(instrument: Instrument) -> int:
-    """The announced precision of prices: one digit more than the tick has, as on BTCUSDT.
+    """The announced precision of prices: the digits that the tick is written with.
 
-    (There the tick is 0.10 and the precision 2: it is not the tick.)
+    It is not the tick: that of BTCUSDT is 0.10 and of SOLUSDT 0.0100, and the exchange
+    announces precisions of 2 and 4. What has fewer digits may still be off the tick.
     """
-    return decimals(instrument.tick_size) + 1
+    return max(-int(instrument.tick_size.as_tuple().exponent), 0)
 
 
 def quantity_precision(instrument: Instrument) -> int:

@@ -9,6 +9,7 @@ became a limit order stays TRIGGERED for as long as that rests.
 from collections.abc import Mapping
 from decimal import Decimal
 
+from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import ZERO
 from rusy_tui.domain.order import OrderKind, OrderState, TimeInForce, TriggerPrice
 from rusy_tui.simulator.account import Account
@@ -19,6 +20,7 @@ from rusy_tui.simulator.checks import (
     is_protected,
     is_triggered,
 )
+from rusy_tui.simulator.digits import price_digits, quantity_digits
 from rusy_tui.simulator.happenings import TriggerRefused
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
@@ -56,7 +58,9 @@ class Conditionals:
             Refusal: when the exchange turns it down; nothing has changed then.
         """
         self.check(account, request, now_ms)
-        price = self._watched(self._trading.market(request.symbol), request.trigger_by)
+        market = self._trading.market(request.symbol)
+        contract = market.instrument
+        price = self._watched(market, request.trigger_by)
         trails = request.kind is OrderKind.TRAILING_STOP_MARKET
         algo = AlgoOrder(
             algo_id=self._books.next_algo_id(),
@@ -64,20 +68,22 @@ class Conditionals:
             symbol=request.symbol,
             side=request.side,
             kind=request.kind,
-            trigger_price=request.trigger_price,
+            trigger_price=_price_digits(request.trigger_price, contract),
             trigger_by=request.trigger_by,
-            quantity=request.quantity,
+            quantity=quantity_digits(request.quantity, contract) if request.quantity else ZERO,
             reduce_only=request.reduce_only or request.close_position,
             close_position=request.close_position,
             price_protect=request.price_protect,
             created_ms=now_ms,
             updated_ms=now_ms,
             account=account.number,
-            price=request.price or ZERO,
+            price=_price_digits(request.price, contract),
             time_in_force=request.time_in_force,
             good_till_ms=request.good_till_ms,
             # Documented: without an activation price the latest price is it.
-            activate_price=(request.activate_price or price) if trails else ZERO,
+            activate_price=_price_digits(request.activate_price or price, contract)
+            if trails
+            else ZERO,
             callback_percent=request.callback_percent,
             best_price=price if trails else ZERO,
         )
@@ -245,6 +251,11 @@ class Conditionals:
     def _placed(self, algo: AlgoOrder, order: Order, now_ms: int) -> None:
         algo.order_id = order.order_id
         self._settlement.move_algo(algo, OrderState.TRIGGERED, now_ms)
+
+
+def _price_digits(price: Decimal | None, contract: Instrument) -> Decimal:
+    """As the contract shows prices; a price that an order has not is a bare 0."""
+    return price_digits(price, contract) if price else ZERO
 
 
 def _same_closer(algo: AlgoOrder, request: AlgoRequest) -> bool:

@@ -198,10 +198,11 @@ class SimulatedExchange:
                 self._tell_mark(market, now_ms)
 
     def _trade(self, market: SymbolMarket, traded: Print, now_ms: int) -> None:
-        aggregate = market.grow(traded, now_ms)
+        aggregates = market.grow(traded, now_ms)
         market.recent.append((now_ms, self.clock.wall_ms(), traded.price))
         self.trading.printed(market, traded.price, traded.quantity, now_ms)
-        self._tell(Printed(aggregate))
+        for aggregate in aggregates:
+            self._tell(Printed(aggregate))
         self.conditionals.check_last(market, now_ms)
 
     def tell_top(self, market: SymbolMarket, now_ms: int) -> None:

@@ -14,6 +14,7 @@ from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import ZERO, exact
 from rusy_tui.simulator.brackets import STANDARD, Brackets
 from rusy_tui.simulator.candles import Bar, CandleSeries, Window, merged
+from rusy_tui.simulator.digits import print_digits
 from rusy_tui.simulator.feeds import Feed, Print
 from rusy_tui.simulator.interest import OpenInterest
 from rusy_tui.simulator.level_book import LevelBook, LevelsMoved
@@ -104,7 +105,7 @@ class SymbolMarket:
                 self.series[INTERVALS[INTERVALS.index(interval) - 1]] if self.series else None
             )
             load = partial(self._history, interval)
-            self.series[interval] = CandleSeries(interval, load, finer)
+            self.series[interval] = CandleSeries(interval, load, lambda: self.instrument, finer)
         closes = (self.series[interval].last_close() for interval in INTERVALS)
         last = next((close for close in closes if close is not None), None)
         if isinstance(self.book.liquidity, LevelBook):
@@ -126,8 +127,8 @@ class SymbolMarket:
         """The mark price, eight digits."""
         return self._mark_text
 
-    def grow(self, traded: Print, time_ms: int) -> Aggregate:
-        """Take a trade into the candles and the tape; what the public is told of it."""
+    def grow(self, traded: Print, time_ms: int) -> list[Aggregate]:
+        """Take trades into the candles and the tape; what the public is told of them."""
         first = traded.trade_id or self.last_trade_id + 1
         last = first + max(traded.trades, 1) - 1
         # Trades between our accounts and the market take ids of their own, which a recorded
@@ -198,10 +199,10 @@ class SymbolMarket:
 
     def scaled(self, traded: Print, time_ms: int) -> Print:
         """A trade of the feed as it trades here."""
-        if not self.moves:
-            return traded
-        price = self.on_tick(traded.price * self._factor(time_ms))
-        return msgspec.structs.replace(traded, price=price)
+        if self.moves:
+            price = self.on_tick(traded.price * self._factor(time_ms))
+            traded = msgspec.structs.replace(traded, price=price)
+        return print_digits(traded, self.instrument)
 
     def on_tick(self, price: Decimal) -> Decimal:
         """The nearest price that the contract can trade at, at or below."""

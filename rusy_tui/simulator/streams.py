@@ -13,7 +13,7 @@ from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.connection import Connection
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.depth_diffs import BookDiffer, Diff
-from rusy_tui.simulator.feeds import Print, Relayed
+from rusy_tui.simulator.feeds import Relayed
 from rusy_tui.simulator.happenings import (
     AccountHappening,
     BookMoved,
@@ -29,7 +29,7 @@ from rusy_tui.simulator.happenings import (
 )
 from rusy_tui.simulator.listen_keys import ListenKey, ListenKeys
 from rusy_tui.simulator.spans import Span
-from rusy_tui.simulator.tape import Aggregate, split
+from rusy_tui.simulator.tape import split
 from rusy_tui.simulator.topics import MARKET, PRIVATE, PUBLIC, Kind, Topic, topic_of
 from rusy_tui.simulator.wire import market_events
 from rusy_tui.simulator.wire.user_events import account_events, listen_key_expired
@@ -48,7 +48,7 @@ class _Gathered(msgspec.Struct):
     topic: Topic
     make: Callable[[], _Made]
     time_ms: int
-    carried: Printed | Diff | None = None
+    carried: Diff | None = None
 
 
 class Streams:
@@ -57,9 +57,9 @@ class Streams:
     Market streams keep the speeds of :mod:`.topics` in market time.
 
     Args:
-        conflate: gather market events and let :meth:`flush` send the latest of each stream:
-            trades added up, depth diffs joined. Without it each one is sent at once, and book
-            streams have no speed. Closing candles, single trades, liquidations and changed
+        conflate: gather market events and let :meth:`flush` send the latest of each stream,
+            depth diffs joined. Without it each one is sent at once, and book streams have no
+            speed. Closing candles, trades, aggregated or single, liquidations and changed
             contracts never wait and are never replaced; account events neither.
     """
 
@@ -191,7 +191,7 @@ class Streams:
         make: Callable[[], _Made],
         *,
         key: str = "",
-        carried: Printed | Diff | None = None,
+        carried: Diff | None = None,
     ) -> None:
         """Send an event of a market time at once where that is due, or gather it."""
         key = key or topic.name
@@ -234,23 +234,13 @@ class Streams:
     def _printed(self, happening: Printed) -> None:
         symbol = happening.traded.symbol
         for topic in self._of(Kind.AGG_TRADE, symbol):
-            self._offer_trade(topic, happening)
+            # Each is what REST tells under its number: none may be joined with another.
+            self._send(topic, market_events.agg_trade(happening))
         market = self._exchange.markets[symbol]
         if not market.book.liquidity.recorded:
             for topic in self._of(Kind.TRADE, symbol):
                 for trade in split(happening.aggregate, market.instrument.step_size):
                     self._send(topic, market_events.trade(symbol, trade))
-
-    def _offer_trade(self, topic: Topic, happening: Printed) -> None:
-        earlier = self._gathered.get(topic.name)
-        if earlier is not None and isinstance(earlier.carried, Printed):
-            happening = _together(earlier.carried, happening)
-        self._offer(
-            topic,
-            happening.time_ms,
-            lambda: market_events.agg_trade(happening),
-            carried=happening,
-        )
 
     # ── the book ──────────────────────────────────────────────────────────────────────
 
@@ -269,7 +259,7 @@ class Streams:
 
     def _offer_diff(self, topic: Topic, diff: Diff) -> None:
         earlier = self._gathered.get(topic.name)
-        if earlier is not None and isinstance(earlier.carried, Diff):
+        if earlier is not None and earlier.carried is not None:
             diff = earlier.carried.joined(diff)
         self._offer(
             topic,
@@ -387,26 +377,6 @@ class Streams:
 def _replaceable(waiting: _Gathered, key: str) -> str:
     """The key under which a message may replace an unsent one; none where that would lose."""
     return "" if waiting.carried is not None else key
-
-
-def _together(earlier: Printed, later: Printed) -> Printed:
-    """Trades of one stream that were not sent yet, as one."""
-    before, after = earlier.traded, later.traded
-    return Printed(
-        Aggregate(
-            later.aggregate.number,
-            Print(
-                after.symbol,
-                after.price,
-                before.quantity + after.quantity,
-                before.taker_buy_quantity + after.taker_buy_quantity,
-                before.trades + after.trades,
-            ),
-            earlier.first,
-            later.last,
-            later.time_ms,
-        )
-    )
 
 
 def _wrap(name: str, payload: bytes) -> bytes:

@@ -14,7 +14,7 @@ _KEPT = 20_000
 
 
 class Aggregate(msgspec.Struct, frozen=True):
-    """Trades at one price at one instant, as the public is told of them.
+    """Trades at one price, of one taking side, at one instant, as the public is told of them.
 
     ``number`` counts aggregates; ``first`` and ``last`` are the ids of the trades.
     """
@@ -27,7 +27,7 @@ class Aggregate(msgspec.Struct, frozen=True):
 
     @property
     def buyer_rested(self) -> bool:
-        """Whether most of the volume was sold into the book."""
+        """Whether it was sold into the book."""
         return self.traded.taker_buy_quantity * 2 < self.traded.quantity
 
 
@@ -48,11 +48,14 @@ class Tape:
         self.number = 0
         self._kept: deque[Aggregate] = deque(maxlen=_KEPT)
 
-    def add(self, traded: Print, first: int, last: int, time_ms: int) -> Aggregate:
-        """Put down what has traded just now."""
-        self.number += 1
-        made = Aggregate(self.number, traded, first, last, time_ms)
-        self._kept.append(made)
+    def add(self, traded: Print, first: int, last: int, time_ms: int) -> list[Aggregate]:
+        """Put down what has traded just now: what was bought and what was sold, each alone."""
+        made = []
+        for part, count in _sides(traded, last - first + 1):
+            self.number += 1
+            made.append(Aggregate(self.number, part, first, first + count - 1, time_ms))
+            first += count
+        self._kept += made
         return made
 
     def aggregates(
@@ -98,38 +101,48 @@ class Tape:
         return self._kept[-1] if self._kept else None
 
 
-def split(aggregate: Aggregate, step: Decimal) -> Iterator[PublicTrade]:
-    """The single trades that an aggregate stands for.
+def _sides(traded: Print, count: int) -> list[tuple[Print, int]]:
+    """What takers bought and what they sold, each with how many of the trades it is.
 
-    A feed tells how many there were and what they sum up to, not each of them: those of the
-    buyers come first, and each side's volume is spread as evenly as steps allow.
+    A feed tells how many there were and what they sum up to, not each of them: they are
+    shared out like the volume, and a single trade is the larger side's.
+    """
+    bought = min(traded.taker_buy_quantity, traded.quantity)
+    sold = traded.quantity - bought
+    if count == 1 or not (bought and sold):
+        return [(_side(traded, traded.quantity, count, bought=bought >= sold), count)]
+    share = (bought / traded.quantity * count).to_integral_value(ROUND_HALF_EVEN)
+    buys = min(max(int(share), 1), count - 1)
+    return [
+        (_side(traded, bought, buys, bought=True), buys),
+        (_side(traded, sold, count - buys, bought=False), count - buys),
+    ]
+
+
+def _side(traded: Print, quantity: Decimal, count: int, *, bought: bool) -> Print:
+    return msgspec.structs.replace(
+        traded,
+        quantity=quantity,
+        taker_buy_quantity=quantity if bought else ZERO,
+        trades=count,
+    )
+
+
+def split(aggregate: Aggregate, step: Decimal) -> Iterator[PublicTrade]:
+    """The single trades that an aggregate stands for: its volume as evenly as steps allow.
 
     Args:
         aggregate: what is split.
         step: of quantities, base asset.
     """
-    traded = aggregate.traded
+    traded, rested = aggregate.traded, aggregate.buyer_rested
     count = aggregate.last - aggregate.first + 1
-    bought = min(traded.taker_buy_quantity, traded.quantity)
-    sold = traded.quantity - bought
-    buys = int((bought / traded.quantity * count).to_integral_value(ROUND_HALF_EVEN))
-    if bought and sold and count > 1:
-        buys = min(max(buys, 1), count - 1)
-    elif count == 1 or not (bought and sold):
-        buys = count if bought >= sold else 0
-    if count == 1:
-        bought, sold = (traded.quantity, ZERO) if buys else (ZERO, traded.quantity)
-    trade_id = aggregate.first
-    for number, total, rested in ((buys, bought, False), (count - buys, sold, True)):
-        for quantity in _shares(total, number, step):
-            yield PublicTrade(trade_id, traded.price, quantity, aggregate.time_ms, rested)
-            trade_id += 1
+    for number, quantity in enumerate(_shares(traded.quantity, count, step), aggregate.first):
+        yield PublicTrade(number, traded.price, quantity, aggregate.time_ms, rested)
 
 
 def _shares(total: Decimal, count: int, step: Decimal) -> Iterator[Decimal]:
     """A total in so many parts, finer than the step where it is too small; the sum is exact."""
-    if not count:
-        return
     unit = step
     while unit * count > total:
         unit = unit.scaleb(-1)

@@ -10,6 +10,7 @@ from rusy_tui.domain.order import OrderKind, OrderState, TimeInForce
 from rusy_tui.simulator.account import Account
 from rusy_tui.simulator.brackets import largest_notional
 from rusy_tui.simulator.checks import MAX_OPEN_ORDERS, check_life, check_mode, check_order
+from rusy_tui.simulator.digits import price_digits, quantity_digits
 from rusy_tui.simulator.margin import available, orders_margin
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.matching import Match
@@ -203,7 +204,7 @@ class Trading:
         if len(self._books.open_orders_of(account, request.symbol)) >= MAX_OPEN_ORDERS:
             raise refusal(-2025)
         self.check_trouble(request.symbol, request.kind, reduces=request.reduce_only)
-        taking = self._reducible(account, request)
+        taking = quantity_digits(self._reducible(account, request), market.instrument)
         matches = self._matches(account, market, request, taking)
         if not request.reduce_only:
             self._check_margin(account, market, request, matches)
@@ -306,6 +307,9 @@ class Trading:
         client_id: str,
         price: Decimal | None = None,
     ) -> Order:
+        contract = self._markets[request.symbol].instrument
+        # A market order has no price: that is told as a bare 0.
+        limit = price or request.price
         return Order(
             order_id=number,
             client_id=client_id,
@@ -313,8 +317,8 @@ class Trading:
             side=request.side,
             kind=request.kind,
             time_in_force=request.time_in_force,
-            quantity=request.quantity,
-            price=price or request.price or ZERO,
+            quantity=quantity_digits(request.quantity, contract),
+            price=price_digits(limit, contract) if limit else ZERO,
             reduce_only=request.reduce_only,
             created_ms=now_ms,
             updated_ms=now_ms,

@@ -15,7 +15,7 @@ from rusy_tui.domain.order import Side
 from rusy_tui.simulator.brackets import table
 from rusy_tui.simulator.candles import Bar, Window, grouped
 from rusy_tui.simulator.core import SimulatedExchange
-from rusy_tui.simulator.feeds import Feed
+from rusy_tui.simulator.feeds import Feed, Step
 from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
 from rusy_tui.simulator.happenings import ContractMoved, MarkMoved, Printed
 from rusy_tui.simulator.journal import Saved, saved
@@ -200,7 +200,7 @@ def test_changed_filters_hold_for_the_next_order() -> None:
     bench = Bench()
     bench.trade("50000.0", after_s=1)
     assert code_of(lambda: bench.limit(Side.BUY, "49990.1", "0.011")) == 0
-    _changed(bench, tick_size=D("1"), step_size=D("0.01"), min_notional=D("600"))
+    _changed(bench, tick_size=D("1.0"), step_size=D("0.01"), min_notional=D("600"))
     assert code_of(lambda: bench.limit(Side.BUY, "49900.5", "0.02")) == -4014
     assert code_of(lambda: bench.limit(Side.BUY, "49900", "0.01")) == -4164
     assert code_of(lambda: bench.limit(Side.BUY, "49900", "0.02")) == 0
@@ -372,7 +372,9 @@ def test_single_trades_sum_up_to_what_was_told() -> None:
             own = [by_id[number] for number in range(each["f"], each["l"] + 1)]
             assert sum(Decimal(trade["qty"]) for trade in own) == Decimal(each["q"])
             assert all(Decimal(trade["qty"]) > 0 for trade in own)
-        assert [each["a"] for each in told] == list(range(1, 51))
+            assert {trade["isBuyerMaker"] for trade in own} == {each["m"]}
+        assert [each["a"] for each in told] == list(range(1, len(told) + 1))
+        assert 50 < len(told) <= 100
 
     on_exchange(scenario, feed)
 
@@ -433,3 +435,88 @@ def test_a_restart_goes_on_at_the_moved_price_with_the_changed_contract() -> Non
         assert second.markets[SYMBOL].aggregate > first.markets[SYMBOL].aggregate
         assert spans[-1].close == after[-1].close
         first = second
+
+
+# ── digits ────────────────────────────────────────────────────────────────────────────────
+
+
+def _digits(text: str) -> int:
+    return len(text.partition(".")[2])
+
+
+def test_every_price_has_the_tick_s_digits_and_every_quantity_the_step_s() -> None:
+    """Whatever the feed writes, and whatever a client sends."""
+    prints = [traded("50000", "1"), traded("50010.5", "0.25")]
+
+    async def scenario(served: Served) -> None:
+        await served.clock.sleep(1)
+        served.exchange.apply(Step(served.clock.market_ms(), tuple(prints)))
+        order: dict[str, Any] = {
+            "symbol": SYMBOL,
+            "side": "BUY",
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+        }
+        path, replies = "/fapi/v1/order", []
+        for quantity, price in ((".01", "49900."), ("1", "50300")):
+            sent = order | {"quantity": quantity, "price": price}
+            replies.append((await served.signed("POST", path, **sent)).body)
+        changed = order | {
+            "orderId": replies[0]["orderId"],
+            "quantity": "0.02",
+            "price": "49910",
+        }
+        replies.append((await served.signed("PUT", path, **changed)).body)
+        replies += (await served.signed("GET", "/fapi/v1/allOrders", symbol=SYMBOL)).body
+        stop: dict[str, Any] = {
+            "algoType": "CONDITIONAL",
+            "type": "STOP",
+            "side": "SELL",
+            "symbol": SYMBOL,
+        }
+        algo = await served.signed(
+            "POST",
+            "/fapi/v1/algoOrder",
+            **stop,
+            quantity=".01",
+            price="49400",
+            triggerPrice="49500.",
+        )
+        assert (algo.body["triggerPrice"], algo.body["price"]) == ("49500.00", "49400.00")
+        assert algo.body["quantity"] == "0.010"
+        fills = (await served.signed("GET", "/fapi/v1/userTrades", symbol=SYMBOL)).body
+        depth = (await served.public(f"/fapi/v1/depth?symbol={SYMBOL}&limit=100")).body
+        top = (await served.public(f"/fapi/v1/ticker/bookTicker?symbol={SYMBOL}")).body
+        day = (await served.public(f"/fapi/v1/ticker/24hr?symbol={SYMBOL}")).body
+        bars = (await served.public(f"/fapi/v1/klines?symbol={SYMBOL}&interval=15m")).body
+        aggregates = (await served.public(f"/fapi/v1/aggTrades?symbol={SYMBOL}")).body
+        trades = (await served.public(f"/fapi/v1/trades?symbol={SYMBOL}")).body
+        rows = [*depth["bids"], *depth["asks"]]
+        prices = {
+            "orders": [reply["price"] for reply in replies],
+            "fills": [fill["price"] for fill in fills],
+            "depth": [price for price, _ in rows],
+            "top": [top["bidPrice"], top["askPrice"]],
+            "day": [day[name] for name in ("lastPrice", "openPrice", "highPrice", "lowPrice")],
+            "bars": [price for bar in bars for price in bar[1:5]],
+            "aggregates": [each["p"] for each in aggregates],
+            "trades": [each["price"] for each in trades],
+        }
+        quantities = {
+            "orders": [reply["origQty"] for reply in replies],
+            "fills": [fill["qty"] for fill in fills],
+            "depth": [held for _, held in rows],
+            "top": [top["bidQty"], top["askQty"]],
+            "day": [day["volume"], day["lastQty"]],
+            "bars": [volume for bar in bars for volume in (bar[5], bar[9])],
+            "aggregates": [each["q"] for each in aggregates],
+            "trades": [each["qty"] for each in trades],
+        }
+        for name, shown in prices.items():
+            assert set(map(_digits, shown)) == {2}, name
+        for name, shown in quantities.items():
+            assert set(map(_digits, shown)) == {3}, name
+        amounts = [amount for bar in bars for amount in (bar[7], bar[10])]
+        assert set(map(_digits, amounts)) == {5}
+
+    on_exchange(scenario)

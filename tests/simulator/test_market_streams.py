@@ -11,7 +11,7 @@ import pytest
 from rusy_tui.domain.order import Side
 from rusy_tui.simulator.candles import Window
 from rusy_tui.simulator.core import SimulatedExchange
-from rusy_tui.simulator.feeds import Step
+from rusy_tui.simulator.feeds import Print, Step
 from rusy_tui.simulator.listen_keys import ListenKeys
 from rusy_tui.simulator.matching import Book
 from rusy_tui.simulator.randomness import generator
@@ -21,6 +21,7 @@ from rusy_tui.simulator.spans import Span
 from rusy_tui.simulator.streams import Streams
 from rusy_tui.simulator.topics import topic_of
 from rusy_tui.simulator.wire.market_events import kline_row
+from rusy_tui.simulator.wire.market_replies import agg_trade as agg_trade_reply
 from tests.simulator.serving import Served, on_exchange
 from tests.simulator.support import START_MS, SYMBOL, Bench, D, ScriptedFeed, traded
 
@@ -302,16 +303,36 @@ def test_the_usual_mark_stream_speaks_each_three_seconds() -> None:
     on_exchange(scenario, feed)
 
 
-def test_conflated_trades_keep_their_span_of_ids_and_replace_nothing() -> None:
-    bench, hub, sink = _listening("btcusdt@aggTrade", conflate=True)
-    first = bench.market.last_trade_id + 1
-    for number in range(9):
-        bench.exchange.apply(Step(START_MS + number, (traded("50001.0", trades=3),)))
+@pytest.mark.parametrize("conflate", [False, True])
+def test_aggregates_of_the_stream_are_those_of_rest(conflate: bool) -> None:
+    """One price and one taking side each, at every speed; the volumes are the candles' own."""
+    bench, hub, sink = _listening("btcusdt@aggTrade", conflate=conflate)
+    first, random = bench.market.last_trade_id + 1, Random(_SEED)
+    for number in range(60):
+        quantity, price = (
+            D(random.randint(1, 900)) / 1000,
+            D(random.randint(500_000, 500_020)) / 10,
+        )
+        taken = random.choice(
+            (D(0), quantity, D(random.randint(0, int(quantity * 1000))) / 1000)
+        )
+        printed = Print(SYMBOL, price, quantity, taken, random.randint(2, 9))
+        bench.exchange.apply(Step(START_MS + number * 10, (printed,)))
         if number % 4 == 3:
             hub.flush()
     hub.flush()
-    spans = [(event["f"], event["l"]) for event in sink.sent]
-    assert spans == [(first, first + 11), (first + 12, first + 23), (first + 24, first + 26)]
+    told = [
+        {name: event[name] for name in ("a", "p", "q", "f", "l", "T", "m")}
+        for event in sink.sent
+    ]
+    kept = bench.market.tape.aggregates(1000, None, None, None)
+    shown = [agg_trade_reply(each) for each in kept]
+    assert told == [{name: row[name] for name in told[0]} for row in shown]
+    assert [row["f"] for row in told] == [first, *(row["l"] + 1 for row in told[:-1])]
+    bar = bench.market.series[Span.M1.base].forming
+    assert bar is not None
+    assert sum(D(row["q"]) for row in told) == bar.volume
+    assert sum(D(row["q"]) for row in told if not row["m"]) == bar.taker_buy_volume
     assert set(sink.keys) == {("", False)}
 
 
@@ -345,6 +366,6 @@ def test_a_liquidation_is_told_to_all(  # the account's side has tests of its ow
     exchange: SimulatedExchange = bench.exchange
     exchange.liquidate(bench.account, SYMBOL)
     assert [(event["o"]["S"], event["o"]["q"], event.get("st")) for event in sink.sent] == [
-        ("SELL", "1", None),
-        ("SELL", "1", 1),
+        ("SELL", "1.000", None),
+        ("SELL", "1.000", 1),
     ]

@@ -157,7 +157,20 @@ def test_orders_are_counted_by_account() -> None:
 @pytest.mark.parametrize("name", ["quantity", "price"])
 @pytest.mark.parametrize(
     "sent",
-    ["1E-2", "1e4", "+0.01", " 0.01", "0.01 ", "0.01\n", "1_0", "٠.٠١", "Infinity", ".", "-", ""],
+    [
+        "1E-2",
+        "1e4",
+        "+0.01",
+        " 0.01",
+        "0.01 ",
+        "0.01\n",
+        "1_0",
+        "\u0660.\u0660\u0661",
+        "Infinity",
+        ".",
+        "-",
+        "",
+    ],
 )
 def test_only_plain_decimals_are_numbers(name: str, sent: str) -> None:
     """What Python reads as a number besides those is malformed: 1_0 would buy ten coins."""
@@ -170,7 +183,7 @@ def test_only_plain_decimals_are_numbers(name: str, sent: str) -> None:
     on_exchange(scenario)
 
 
-@pytest.mark.parametrize("sent", ["+10", "1_0", "10.0", " 10", "١٠", "1e1"])
+@pytest.mark.parametrize("sent", ["+10", "1_0", "10.0", " 10", "\u0661\u0660", "1e1"])
 def test_only_plain_digits_are_whole_numbers(sent: str) -> None:
     async def scenario(served: Served) -> None:
         reply = await served.public(f"/fapi/v1/depth?symbol={SYMBOL}&limit={quote(sent)}")
@@ -229,7 +242,7 @@ def test_the_life_of_an_order() -> None:
             found = await served.signed("GET", f"/fapi/v1/{path}", **asked)
             assert found.body["orderId"] == placed.body["orderId"]
         (listed,) = (await served.signed("GET", "/fapi/v1/openOrders")).body
-        assert (listed["price"], listed["origQty"]) == ("49900.0", "0.010")
+        assert (listed["price"], listed["origQty"]) == ("49900.00", "0.010")
         (row,) = (await served.signed("GET", "/fapi/v3/positionRisk")).body
         assert (row["positionAmt"], row["openOrderInitialMargin"]) == ("0", "24.95000000")
         gone = await served.signed("DELETE", "/fapi/v1/order", **asked)
@@ -450,7 +463,7 @@ def test_control_wants_its_token_and_tells_the_true_books() -> None:
         assert account["open_orders"][0]["clientOrderId"] == "mine"
         assert account["wallet"] == "10000"
         assert account["income_sums"] == {"TRANSFER": "10000"}
-        assert state["prices"][SYMBOL]["last"] == "50000.0"
+        assert state["prices"][SYMBOL]["last"] == "50000.00"
         assert state["pace"] is None
         unpaced = await served.control("POST", "pace", '{"speed": 1}')
         assert unpaced.status == 400

@@ -119,14 +119,14 @@ def test_an_amendment_is_told_on_the_wire() -> None:
             change = {"symbol": SYMBOL, "side": "BUY", "orderId": placed["orderId"]}
             change |= {"quantity": "0.020", "price": "49800.0"}
             reply = await served.signed("PUT", "/fapi/v1/order", modifyId=42, **change)
-            assert (reply.body["price"], reply.body["modifyId"]) == ("49800.0", 42)
+            assert (reply.body["price"], reply.body["modifyId"]) == ("49800.00", 42)
             assert reply.headers["X-MBX-ORDER-COUNT-1M"] == "2"
             again = await served.signed("PUT", "/fapi/v1/order", **change)
             assert again.code == -5027
             await served.clock.sleep(2)
         amended = ear.events("ORDER_TRADE_UPDATE")[-1]["o"]
         assert (amended["x"], amended["X"], amended["M"]) == ("AMENDMENT", "NEW", "42")
-        assert (amended["q"], amended["p"]) == ("0.020", "49800.0")
+        assert (amended["q"], amended["p"]) == ("0.020", "49800.00")
 
     on_exchange(scenario)
 
@@ -230,7 +230,11 @@ def test_a_stop_with_a_price_is_told_through_all_its_states() -> None:
             await served.clock.sleep(70)
         told = [event["o"] for event in ear.events("ALGO_UPDATE")]
         assert [o["X"] for o in told] == ["NEW", "TRIGGERING", "TRIGGERED", "FINISHED"]
-        assert (told[-1]["act"], told[-1]["p"], told[-1]["aq"]) == ("LIMIT", "49500.0", "0.010")
+        assert (told[-1]["act"], told[-1]["p"], told[-1]["aq"]) == (
+            "LIMIT",
+            "49500.00",
+            "0.010",
+        )
         asked = await served.signed("GET", "/fapi/v1/algoOrder", algoId=placed["algoId"])
         assert asked.body["actualType"] == "LIMIT"
         assert asked.body["actualOrderId"] == told[-1]["ai"]

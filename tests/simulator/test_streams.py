@@ -91,8 +91,8 @@ def test_a_closing_candle_is_told_once_with_its_whole_bar() -> None:
             await _play(served)
             ends = [e["k"] for e in ear.events("kline") if e["k"]["x"]]
             assert [end["t"] for end in ends] == [START_MS + n * 60_000 for n in range(3)]
-            assert [end["o"] for end in ends] == ["50000.0", "50003.0", "50006.0"]
-            assert ends[0]["c"] == "50002.0"
+            assert [end["o"] for end in ends] == ["50000.00", "50003.00", "50006.00"]
+            assert ends[0]["c"] == "50002.00"
             assert ends[0]["T"] == START_MS + 59_999
             rows = await served.public(f"/fapi/v1/klines?symbol={SYMBOL}&interval=1m&limit=4")
             stream = [ends[0][name] for name in ("t", "o", "h", "l", "c", "v", "T", "q", "n")]
@@ -300,20 +300,18 @@ def test_between_two_flushes_the_latest_of_each_stream_wins() -> None:
     hub.flush()
     assert sorted(event["e"] for event, _ in sink.sent) == ["kline", "markPriceUpdate"]
     (kline,) = (event["k"] for event, _ in sink.sent if event["e"] == "kline")
-    assert (kline["c"], kline["h"], kline["v"]) == ("50003.0", "50003.0", "3")
+    assert (kline["c"], kline["h"], kline["v"]) == ("50003.00", "50003.00", "3.000")
     hub.flush()
     assert len(sink.sent) == 2
 
 
-def test_trades_between_two_flushes_are_added_up() -> None:
-    bench, hub, sink = _conflated("btcusdt@aggTrade")
-    bench.exchange.apply(
-        Step(START_MS + 1000, (traded("50001.0", "2"), traded("50002.0", "3")))
-    )
-    hub.flush()
-    ((event, _),) = sink.sent
-    assert (event["p"], event["q"]) == ("50002.0", "5")
-    assert event["l"] - event["f"] == 1
+def test_trades_between_two_flushes_are_told_one_by_one() -> None:
+    bench, _, sink = _conflated("btcusdt@aggTrade")
+    one, other = traded("50001.0", "2"), traded("50002.0", "3")
+    bench.exchange.apply(Step(START_MS + 1000, (one, other)))
+    told = [(event["p"], event["q"]) for event, _ in sink.sent]
+    assert told == [("50001.00", "2.000"), ("50002.00", "3.000")]
+    assert sink.sent[1][0]["f"] == sink.sent[0][0]["l"] + 1
 
 
 def test_a_closing_candle_never_waits_and_is_never_replaced() -> None:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import exact
 
@@ -11,6 +13,8 @@ _PERPETUAL = "PERPETUAL"
 # The date all contracts of the first year and many later ones announce: 2019-09-25 UTC.
 _ONBOARD_MS = 1_569_398_400_000
 
+# Ticks are written with the digits of the announced pricePrecision (2 of BTCUSDT, 4 of
+# SOLUSDT), as the exchange writes them.
 # symbol: tick, least and greatest price (USDT); step, greatest quantity and greatest market
 # quantity (base asset); least notional (USDT). Ticks and steps are those of /fapi/v1/
 # exchangeInfo in 2025 and agree with the decimals of candles recorded then. The other figures
@@ -45,6 +49,17 @@ def known(symbol: str) -> Instrument | None:
     )
 
 
+def as_written(instrument: Instrument) -> Instrument:
+    """A contract with its tick in the digits on record, where it is the tick on record.
+
+    Whoever read it from the exchange may have dropped the zeros at its end.
+    """
+    contract = known(instrument.symbol)
+    if contract is None or contract.tick_size != instrument.tick_size:
+        return instrument
+    return msgspec.structs.replace(instrument, tick_size=contract.tick_size)
+
+
 def of_recording(
     symbol: str, prices: Iterable[float], volumes: Iterable[float], first_ms: int
 ) -> Instrument:
@@ -75,7 +90,8 @@ def of_recording(
             Decimal(5),
             first_ms,
         )
-    tick, step = min(tick, contract.tick_size), min(step, contract.step_size)
+    # Where they are equal it is the announced one, which is written with its precision.
+    tick, step = min(contract.tick_size, tick), min(contract.step_size, step)
     return _instrument(
         symbol,
         tick,

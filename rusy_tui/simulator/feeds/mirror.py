@@ -29,6 +29,7 @@ from rusy_tui.domain.money import ZERO
 from rusy_tui.simulator.candles import Bar, bar_of
 from rusy_tui.simulator.core import SimulatedExchange
 from rusy_tui.simulator.feeds import Print, Step
+from rusy_tui.simulator.feeds.contracts import as_written
 from rusy_tui.simulator.liquidity import MirroredLiquidity
 from rusy_tui.simulator.market import SETTLING, TRADING
 
@@ -130,7 +131,7 @@ class MirrorFeed:
                 )
             tops[symbol] = await source.book_top(symbol)
             marks[symbol] = await source.mark_price(symbol)
-        instruments = {symbol: listed[symbol] for symbol in symbols}
+        instruments = {symbol: as_written(listed[symbol]) for symbol in symbols}
         # Time went on while it was read, and bars may have ended.
         return cls(instruments, source.exchange_ms(), candles, tops, marks, seed)
 
@@ -200,7 +201,9 @@ class Mirroring:
             for interval in INTERVALS:
                 forming = [c for c in feed.candles[symbol, interval] if not c.closed]
                 if forming:
-                    exchange.markets[symbol].series[interval].take(bar_of(forming[-1]))
+                    exchange.markets[symbol].series[interval].take(
+                        bar_of(forming[-1], exchange.markets[symbol].instrument)
+                    )
             self._take(feed.tops[symbol])
             self._take(feed.marks[symbol])
 
@@ -254,7 +257,8 @@ class Mirroring:
             candle: of the source.
             jump: the source itself has nothing in between.
         """
-        symbol, interval, bar = candle.symbol, candle.interval, bar_of(candle)
+        symbol, interval = candle.symbol, candle.interval
+        bar = bar_of(candle, self._exchange.markets[symbol].instrument)
         forming = self._forming(symbol, interval)
         if forming is not None and not jump and bar.open_time_ms > forming.open_time_ms:
             self._ask_for([(symbol, interval)])
@@ -339,7 +343,8 @@ class Mirroring:
             if symbol in listed and symbol in self._feed.instruments:
                 self._change(listed[symbol])
 
-    def _change(self, instrument: Instrument) -> None:
+    def _change(self, listed: Instrument) -> None:
+        instrument = as_written(listed)
         fields = msgspec.structs.asdict(instrument)
         symbol, trading = fields.pop("symbol"), fields.pop("trading")
         self._feed.liquidity(symbol).change(instrument)

@@ -93,7 +93,6 @@ def agg_trade(moved: Printed) -> dict[str, Any]:
         "f": moved.first,
         "l": moved.last,
         "T": moved.time_ms,
-        # The buyer rested when most of the volume was sold into the book.
         "m": moved.aggregate.buyer_rested,
         "st": _USD_M,
     }
