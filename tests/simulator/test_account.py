@@ -173,3 +173,21 @@ def test_crossed_margin_liquidates_only_when_the_whole_wallet_is_gone() -> None:
     position = bench.account.position(SYMBOL)
     assert liquidation_price(bench.account, position, bench.exchange.markets) == 0
     assert position.isolated_wallet == 0
+
+
+def test_funding_is_paid_on_the_mark_price_where_the_last_one_has_run_away() -> None:
+    bench = Bench()
+    bench.feed.rate = D("0.0003")
+    bench.market_order(Side.BUY, "0.100")
+    funding_ms = START_MS + 8 * 3_600_000
+    bench.clock.now_ms = funding_ms - 2_000
+    bench.trade("50000.0", after_s=0)  # here the mark price is, too
+    bench.trade("50900.0", after_s=1)
+    before = bench.account.wallet
+    bench.clock.now_ms = funding_ms
+    bench.exchange.close_bars(funding_ms)
+    assert bench.market.last is not None
+    assert bench.market.last - bench.market.mark > 100
+    assert before - bench.account.wallet == to_ledger(
+        D("0.100") * bench.market.mark * D("0.0003")
+    )

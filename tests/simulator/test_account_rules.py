@@ -106,10 +106,13 @@ def _carry_out(bench: Bench, move: str, offset: int, size: int) -> None:
 # ── liquidation ───────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("quantity", ["0.100", "2.500"], ids=["first bracket", "second"])
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
-def test_the_price_of_liquidation_is_where_all_that_is_left_must_be_kept(side: Side) -> None:
+def test_the_price_of_liquidation_is_where_all_that_is_left_must_be_kept(
+    side: Side, quantity: str
+) -> None:
     bench = Bench()
-    bench.market_order(side, "0.100")
+    bench.market_order(side, quantity)
     position = bench.account.position(SYMBOL)
     limit = liquidation_price(bench.account, position, bench.exchange.markets)
     left = position.isolated_wallet + position.unrealised(limit)
@@ -310,3 +313,14 @@ def test_in_hedge_mode_no_order_is_taken() -> None:
 def test_a_switch_says_what_margin_an_account_starts_with(isolated: bool) -> None:
     bench = Bench(switches=Switches(accounts_start_isolated=isolated))
     assert bench.other.setting(SYMBOL).isolated is isolated
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_position_that_is_turned_round_has_margin_of_its_own(side: Side) -> None:
+    bench = Bench()
+    bench.market_order(side, "0.100")
+    bench.market_order(side.opposite, "0.250")
+    position = bench.account.position(SYMBOL)
+    assert position.quantity == side.opposite.sign * D("0.150")
+    bound = position.size * position.entry_price / 20
+    assert position.isolated_wallet == pytest.approx(bound, rel=D("0.001"))

@@ -321,3 +321,13 @@ def test_a_reduce_only_stop_without_a_position(needed: bool) -> None:
     # There is something to reduce for a sell, and nothing for a buy.
     assert code_of(lambda: bench.stop(Side.SELL, "49400.0", quantity="0.010")) == 0
     assert code_of(lambda: bench.stop(Side.BUY, "50500.0", quantity="0.010")) == code
+
+
+def test_a_stop_of_a_quantity_has_a_market_order_s_bounds() -> None:
+    bench = Bench()
+    bench.market_order(Side.BUY, "0.100")
+    assert code_of(lambda: bench.stop(Side.SELL, "49000.0", quantity="120.000")) == 0
+    assert code_of(lambda: bench.stop(Side.SELL, "48900.0", quantity="120.001")) == -4005
+    # One with a price becomes a limit order, which may be larger.
+    with_price = {"kind": OrderKind.STOP, "price": "48700.0", "quantity": "120.001"}
+    assert code_of(lambda: bench.stop(Side.SELL, "48800.0", **with_price)) == 0  # type: ignore[arg-type]

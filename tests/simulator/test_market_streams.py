@@ -369,3 +369,18 @@ def test_a_liquidation_is_told_to_all(  # the account's side has tests of its ow
         ("SELL", "1.000", None),
         ("SELL", "1.000", 1),
     ]
+
+
+@pytest.mark.parametrize("count", [5, 10, 20])
+def test_a_partial_depth_is_the_head_of_the_snapshot(count: int) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.ear(f"/public/ws/btcusdt@depth{count}@100ms") as ear:
+            served.exchange.apply(Step(served.clock.market_ms(), (traded("50000.0"),)))
+            await served.clock.sleep(1)
+            whole = (await served.public(f"/fapi/v1/depth?symbol={SYMBOL}&limit=100")).body
+            told = ear.events("depthUpdate")[-1]
+            assert (told["b"], told["a"]) == (whole["bids"][:count], whole["asks"][:count])
+            assert len(told["b"]) == len(told["a"]) == count
+            assert D(told["b"][0][0]) < D(told["a"][0][0])
+
+    on_exchange(scenario)

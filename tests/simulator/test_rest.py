@@ -5,8 +5,11 @@ from urllib.parse import quote
 
 import pytest
 
+from rusy_tui.simulator.feeds import Step
+from rusy_tui.simulator.rest import accounts, algo_orders, batches, orders, public
+from rusy_tui.simulator.rest.endpoints import Security
 from tests.simulator.serving import Served, on_exchange, sign
-from tests.simulator.support import KEY, START_MS, SYMBOL, D, ScriptedFeed
+from tests.simulator.support import KEY, START_MS, SYMBOL, D, ScriptedFeed, traded
 
 ORDER: dict[str, Any] = {
     "symbol": SYMBOL,
@@ -472,3 +475,107 @@ def test_control_wants_its_token_and_tells_the_true_books() -> None:
         assert served.server.stop_asked.is_set()
 
     on_exchange(scenario, ScriptedFeed())
+
+
+# ── what fills tell ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_limit_order_that_fills_better_tells_what_it_paid() -> None:
+    async def scenario(served: Served) -> None:
+        order = ORDER | {"timeInForce": "GTC", "price": "50300.0", "newClientOrderId": "mine"}
+        await served.signed("POST", "/fapi/v1/order", **order)
+        (fill,) = (await served.signed("GET", "/fapi/v1/userTrades", symbol=SYMBOL)).body
+        asked: dict[str, Any] = {"symbol": SYMBOL, "origClientOrderId": "mine"}
+        found = (await served.signed("GET", "/fapi/v1/order", **asked)).body
+        assert D(found["avgPrice"]) == D(fill["price"]) < D("50100")
+        assert (found["price"], fill["maker"]) == ("50300.00", False)
+
+    on_exchange(scenario)
+
+
+def test_the_fill_of_a_resting_order_is_a_maker_s() -> None:
+    async def scenario(served: Served) -> None:
+        await served.signed("POST", "/fapi/v1/order", **ORDER)
+        served.exchange.apply(Step(served.clock.market_ms(), (traded("49890.0"),)))
+        (fill,) = (await served.signed("GET", "/fapi/v1/userTrades", symbol=SYMBOL)).body
+        assert (fill["price"], fill["qty"], fill["maker"]) == ("49900.00", "0.010", True)
+        assert D(fill["commission"]) == D("499") * D("0.0002")
+
+    on_exchange(scenario)
+
+
+# ── weights ───────────────────────────────────────────────────────────────────────────────
+
+# Of the exchange's own SDK, "Weight(IP)" of each method; the last one's is the spot API's.
+SIGNED_WEIGHTS: dict[tuple[str, str], int | tuple[int, int]] = {
+    ("POST", "/fapi/v1/order"): 0,
+    ("PUT", "/fapi/v1/order"): 0,
+    ("POST", "/fapi/v1/order/test"): 0,
+    ("GET", "/fapi/v1/order"): 1,
+    ("DELETE", "/fapi/v1/order"): 1,
+    ("DELETE", "/fapi/v1/allOpenOrders"): 1,
+    ("POST", "/fapi/v1/countdownCancelAll"): 10,
+    ("GET", "/fapi/v1/openOrder"): 1,
+    ("GET", "/fapi/v1/openOrders"): (1, 40),
+    ("GET", "/fapi/v1/allOrders"): 5,
+    ("GET", "/fapi/v1/orderAmendment"): 1,
+    ("POST", "/fapi/v1/batchOrders"): 5,
+    ("PUT", "/fapi/v1/batchOrders"): 5,
+    ("DELETE", "/fapi/v1/batchOrders"): 1,
+    ("POST", "/fapi/v1/algoOrder"): 0,
+    ("GET", "/fapi/v1/algoOrder"): 1,
+    ("DELETE", "/fapi/v1/algoOrder"): 1,
+    ("GET", "/fapi/v1/openAlgoOrders"): (1, 40),
+    ("GET", "/fapi/v1/allAlgoOrders"): 5,
+    ("DELETE", "/fapi/v1/algoOpenOrders"): 1,
+    ("POST", "/fapi/v1/leverage"): 1,
+    ("POST", "/fapi/v1/marginType"): 1,
+    ("POST", "/fapi/v1/positionSide/dual"): 1,
+    ("GET", "/fapi/v1/positionSide/dual"): 30,
+    ("POST", "/fapi/v1/multiAssetsMargin"): 1,
+    ("GET", "/fapi/v1/multiAssetsMargin"): 30,
+    ("POST", "/fapi/v1/feeBurn"): 1,
+    ("GET", "/fapi/v1/feeBurn"): 30,
+    ("POST", "/fapi/v1/positionMargin"): 1,
+    ("GET", "/fapi/v1/positionMargin/history"): 1,
+    ("GET", "/fapi/v2/positionRisk"): 5,
+    ("GET", "/fapi/v3/positionRisk"): 5,
+    ("GET", "/fapi/v1/adlQuantile"): 5,
+    ("GET", "/fapi/v1/forceOrders"): (20, 50),
+    ("GET", "/fapi/v1/userTrades"): 5,
+    ("GET", "/fapi/v1/income"): 30,
+    ("GET", "/fapi/v2/account"): 5,
+    ("GET", "/fapi/v3/account"): 5,
+    ("GET", "/fapi/v2/balance"): 5,
+    ("GET", "/fapi/v3/balance"): 5,
+    ("GET", "/fapi/v1/accountConfig"): 5,
+    ("GET", "/fapi/v1/symbolConfig"): 5,
+    ("GET", "/fapi/v1/apiTradingStatus"): (1, 10),
+    ("GET", "/fapi/v1/leverageBracket"): 1,
+    ("GET", "/fapi/v1/rateLimit/order"): 1,
+    ("GET", "/fapi/v1/commissionRate"): 20,
+    ("GET", "/sapi/v1/account/apiRestrictions"): 1,
+}
+
+
+def test_each_signed_address_weighs_what_the_exchange_says() -> None:
+    """Taken or refused: a request is counted before it is judged."""
+
+    async def scenario(served: Served) -> None:
+        before = 0
+        for (method, path), weight in SIGNED_WEIGHTS.items():
+            with_symbol, without = weight if isinstance(weight, tuple) else (weight, weight)
+            for more, expected in (({"symbol": SYMBOL}, with_symbol), ({}, without)):
+                reply = await served.signed(method, path, **more)  # type: ignore[arg-type]
+                now = int(reply.headers["X-MBX-USED-WEIGHT-1M"])
+                assert now - before == expected, (method, path, more, reply.body)
+                before = now
+
+    on_exchange(scenario)
+
+
+def test_no_signed_address_is_without_a_known_weight() -> None:
+    served = [each for part in (public, orders, algo_orders, batches, accounts)
+              for each in part.ENDPOINTS]  # fmt: skip
+    signed = {(each.method, each.path) for each in served if each.security is Security.SIGNED}
+    assert signed == set(SIGNED_WEIGHTS)
