@@ -160,7 +160,9 @@ def _parser() -> argparse.ArgumentParser:
         help="one account more, the last one, whose key may withdraw",
     )
     add = parser.add_argument_group("what goes wrong, and what is left open").add_argument
-    add("--faults", metavar="FILE", help="a scenario of faults (YAML); docs/simulator.md")
+    add(
+        "--faults", metavar="FILE", help="a scenario of faults (YAML); docs/simulator-faults.md"
+    )
     add(
         "--switch",
         action="append",

@@ -41,7 +41,6 @@ EXCLUDED = {
     "query_insurance_fund_balance_snapshot": "the fund's own books are not simulated",
     "asset_index": "one asset alone is margin here",
     "quarterly_contract_settlement_price": _DATED,
-    "basis": _DATED,
     "long_short_ratio": _CROWD,
     "top_trader_long_short_ratio_accounts": _CROWD,
     "top_trader_long_short_ratio_positions": _CROWD,

@@ -1,5 +1,6 @@
 """python-binance, sync and async, unmodified: each futures method with an endpoint here."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from decimal import Decimal
@@ -9,6 +10,7 @@ import pytest
 from binance.async_client import AsyncClient
 from binance.client import Client
 from binance.exceptions import BinanceAPIException
+from binance.ws.streams import BinanceSocketManager
 
 from tests.clients.libraries import async_client, sync_client
 from tests.clients.serving import Exchange, Keys
@@ -50,7 +52,6 @@ NOT_HERE = {
     "futures_v1_put_batch_orders": (
         "the library signs the list as text and sends it encoded: −1022, as the exchange would"
     ),
-    "futures_basis": "no dated contracts are simulated",
     "futures_delivery_price": "no dated contracts are simulated",
     "futures_index_info": "no index contracts are simulated",
     "futures_index_price_constituents": "the index is the last price here, of one market",
@@ -160,6 +161,11 @@ STEPS: list[tuple[str, Given, Check]] = [
     ("futures_orderbook_ticker", S, lambda r: r["symbol"] == SYMBOL),
     ("futures_open_interest", S, lambda r: Decimal(r["openInterest"]) > 0),
     ("futures_open_interest_hist", S | {"period": "1h", "limit": 3}, len),
+    (
+        "futures_basis",
+        {"pair": SYMBOL, "contractType": "PERPETUAL", "period": "1h", "limit": 3},
+        lambda r: [each["pair"] for each in r] == [SYMBOL] * 3,
+    ),
     # Settings.
     ("futures_account_config", {}, lambda r: r["dualSidePosition"] is False),
     ("futures_get_position_mode", {}, lambda r: r["dualSidePosition"] is False),
@@ -197,7 +203,7 @@ STEPS: list[tuple[str, Given, Check]] = [
             _by_id("futures_create_order", side="BUY", quantity="6")(got)
             | {"price": _price(got, "0.97")}
         ),
-        lambda r: r["origQty"] == "6",
+        lambda r: r["origQty"] == "6.00",
     ),
     (
         "futures_v1_get_order_amendment",
@@ -330,3 +336,43 @@ def test_errors_reach_it_with_their_number_and_text(
     with pytest.raises(BinanceAPIException) as raised:
         client.futures_cancel_order(symbol=SYMBOL, origClientOrderId="none")
     assert (raised.value.code, raised.value.message) == (-2011, "Unknown order sent.")
+
+
+async def test_its_sockets_hear_the_market_and_the_account(
+    exchange_here: Exchange, keys: Keys
+) -> None:
+    """The library adds routes and paths by itself: its base address alone is another."""
+    async with async_client(exchange_here, keys) as client:
+        manager = BinanceSocketManager(client)
+        manager.FSTREAM_URL = f"{exchange_here.ws_url}/"
+        async with (
+            manager.kline_futures_socket(SYMBOL, "1m") as candles,
+            manager.aggtrade_futures_socket(SYMBOL) as trades,
+            manager.futures_user_socket() as own,
+        ):
+            candle = (await _heard(candles, "continuous_kline", "kline"))["k"]
+            assert (candle["i"], Decimal(candle["c"]) > 0) == ("1m", True)
+            trade = await _heard(trades, "aggTrade")
+            found = await client.futures_aggregate_trades(
+                symbol=SYMBOL, fromId=trade["a"], limit=1
+            )
+            assert {name: trade[name] for name in found[0]} == found[0]
+            placed = await client.futures_create_order(
+                symbol=SYMBOL, side="BUY", type="MARKET", quantity="1"
+            )
+            while (told := (await _heard(own, "ORDER_TRADE_UPDATE"))["o"])["X"] != "FILLED":
+                pass
+            assert told["i"] == placed["orderId"]
+            account = (await _heard(own, "ACCOUNT_UPDATE"))["a"]
+            assert [each["pa"] for each in account["P"]] == ["1.00"]
+
+
+async def _heard(socket: Any, *kinds: str) -> dict[str, Any]:
+    """The next event of some kinds; messages of the multiplexed address are unwrapped."""
+    async with asyncio.timeout(20):
+        while True:
+            message = await socket.recv()
+            event: dict[str, Any] = message.get("data", message)
+            assert event["e"] != "error", event
+            if event["e"] in kinds:
+                return event

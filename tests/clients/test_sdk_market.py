@@ -3,10 +3,17 @@
 What is not served has its reason in ``test_counts.py``.
 """
 
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from binance_sdk_derivatives_trading_usds_futures.rest_api.models import (
+    BasisContractTypeEnum as BasisContract,
+)
+from binance_sdk_derivatives_trading_usds_futures.rest_api.models import (
+    BasisPeriodEnum as BasisPeriod,
+)
 from binance_sdk_derivatives_trading_usds_futures.rest_api.models import (
     ContinuousContractKlineCandlestickDataContractTypeEnum as ContractType,
 )
@@ -157,6 +164,32 @@ def test_funding(exchange_here: Exchange) -> None:
     assert {later - earlier for earlier, later in pairwise(times)} == {8 * 60 * _MINUTE_MS}
     between: Any = client.get_funding_rate_history(BTC, start_time=times[1], end_time=times[3])
     assert [each.funding_time for each in between.data()] == times[1:4]
+
+
+def test_basis(exchange_here: Exchange) -> None:
+    client = rest(exchange_here)
+    perpetual = BasisContract.PERPETUAL
+    rows: Any = client.basis(BTC, perpetual, BasisPeriod("5m"), limit=6).data()
+    walk(rows)
+    assert len(rows) == 6
+    marks = client.index_price_kline_candlestick_data(BTC, IndexInterval("5m"), limit=8).data()
+    index_at = {row[0]: row[1] for row in marks}
+    for each in rows:
+        assert each.index_price == index_at[each.timestamp]
+        basis = Decimal(each.futures_price) - Decimal(each.index_price)
+        assert Decimal(each.basis) == basis
+        assert Decimal(each.basis_rate) == round(basis / Decimal(each.index_price), 4)
+        assert (each.pair, each.annualized_basis_rate) == (BTC, "")
+    again: Any = client.basis(
+        BTC,
+        perpetual,
+        BasisPeriod("5m"),
+        start_time=rows[1].timestamp,
+        end_time=rows[3].timestamp,
+    )
+    assert again.data() == rows[1:4]
+    quarter: Any = client.basis(BTC, BasisContract.NEXT_QUARTER, BasisPeriod("5m")).data()
+    assert quarter == []
 
 
 def test_open_interest(exchange_here: Exchange) -> None:

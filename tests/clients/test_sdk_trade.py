@@ -104,7 +104,7 @@ def test_an_order_is_placed_asked_for_and_cancelled(sdk: Sdk, price: float) -> N
 def test_a_market_order_tells_its_result_and_its_trades(sdk: Sdk) -> None:
     done = bought(sdk)
     walk(done)
-    assert (done.status, done.executed_qty, done.cum_qty) == ("FILLED", "0.01", "0.01")
+    assert (done.status, done.executed_qty, done.cum_qty) == ("FILLED", "0.010", "0.010")
     asked = sdk.query_order(SYMBOL, order_id=done.order_id).data()
     walk(asked, NO_TRAIL)
     trades = sdk.account_trade_list(SYMBOL, order_id=done.order_id).data()
@@ -160,11 +160,11 @@ def test_an_order_is_amended_and_its_history_told(sdk: Sdk, price: float) -> Non
         modify_id=77,
     ).data()
     walk(amended)
-    assert (amended.orig_qty, amended.modify_id) == ("0.02", 77)
+    assert (amended.orig_qty, amended.modify_id) == ("0.020", 77)
     (change,) = sdk.get_order_modify_history(SYMBOL, order_id=placed.order_id).data()
     walk(change)
-    assert change.amendment.orig_qty.before == "0.01"
-    assert change.amendment.orig_qty.after == "0.02"
+    assert change.amendment.orig_qty.before == "0.010"
+    assert change.amendment.orig_qty.after == "0.020"
     assert (change.amendment.count, change.amendment.modify_id) == (1, 77)
 
 
@@ -242,7 +242,7 @@ def test_a_trailing_stop_tells_how_it_trails(sdk: Sdk, price: float) -> None:
     ).data()
     walk(placed, NO_ICEBERG)
     assert (placed.activate_price, placed.callback_rate) == (
-        str(round(price * 1.01, 1)),
+        f"{round(price * 1.01, 1):.2f}",
         "2.0",
     )
 

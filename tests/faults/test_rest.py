@@ -9,6 +9,8 @@ from rusy_tui.simulator.faults import Damage, Fault, Kind
 from tests.faults.trader import Trader
 from tests.faults.world import fault, must_hold, under
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 def test_without_a_fault_all_holds() -> None:
     run = under()

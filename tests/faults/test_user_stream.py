@@ -8,6 +8,8 @@ import pytest
 from rusy_tui.simulator.faults import Damage, Kind
 from tests.faults.world import fault, must_hold, under
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 PRIVATE = "private"
 
 

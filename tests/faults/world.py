@@ -16,6 +16,7 @@ from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.faults import Fault, Kind
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
+from rusy_tui.simulator.switches import Switches
 from tests.faults.market_view import MarketState, MarketView, market_truth
 from tests.faults.trader import Trader
 from tests.faults.view import SYMBOL, State, View, truth
@@ -30,6 +31,17 @@ LASTS_S = 60
 
 SETTLED_WITHIN_S = 10
 """So long after a fault's end the state must be the exchange's."""
+
+SWITCHES = [
+    Switches(),
+    Switches(
+        countdown_cancels_algos=True, stops_need_position=True, accounts_start_isolated=True
+    ),
+]
+"""What the exchange's documents leave open, one way and the other."""
+
+in_force = SWITCHES[0]
+"""How open questions are decided in :func:`under`."""
 
 _FINISHED_WITHIN_S = 120
 _STEP_S = 2.0
@@ -116,7 +128,7 @@ def under(
     async def run(clock: LockstepClock) -> Run:
         specs = [AccountSpec(api_key=KEY, api_secret=SECRET, balance=D("10000"))]
         feed = market(lasts_s + _FINISHED_WITHIN_S + 60)
-        exchange = SimulatedExchange(feed, clock, specs, seed)
+        exchange = SimulatedExchange(feed, clock, specs, seed, in_force)
         server = SimulatorServer(exchange, clock, lockstep=True, control_token="t")
         await server.start()
         adapter = BinanceExchange(

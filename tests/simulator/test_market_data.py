@@ -325,6 +325,7 @@ def test_a_changed_contract_is_answered_at_once() -> None:
         ("/fapi/v1/openInterest?symbol=BTCUSDT", 1),
         ("/fapi/v1/fundingInfo", 0),
         ("/futures/data/openInterestHist?symbol=BTCUSDT&period=5m", 0),
+        ("/futures/data/basis?pair=BTCUSDT&period=5m&contractType=PERPETUAL", 0),
     ],
 )
 def test_an_answer_weighs_what_the_exchange_says(path: str, weight: int) -> None:
@@ -346,6 +347,12 @@ def test_an_answer_weighs_what_the_exchange_says(path: str, weight: int) -> None
         ("/fapi/v1/continuousKlines?pair=BTCUSDT&contractType=NEXT_QUARTER&interval=1m", -1130),
         ("/fapi/v1/aggTrades?symbol=BTCUSDT&startTime=0&endTime=3600000", -1130),
         ("/fapi/v1/historicalTrades?symbol=BTCUSDT", -2014),
+        ("/futures/data/basis?pair=BTCUSDT&period=5m", -1102),
+        ("/futures/data/basis?pair=BTCUSDT&period=5m&contractType=YEAR", -1130),
+        (
+            "/futures/data/basis?pair=BTCUSDT&period=5m&contractType=PERPETUAL&startTime=1",
+            -1130,
+        ),
     ],
 )
 def test_a_wrong_question_has_its_own_refusal(path: str, code: int) -> None:

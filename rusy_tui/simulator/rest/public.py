@@ -21,6 +21,7 @@ from rusy_tui.simulator.wire.words import text
 _SPAN_OF: dict[str, Span] = {span.value: span for span in Span}
 _PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
 _PERIOD_OF = {word: Span(word) for word in _PERIODS}
+_CONTRACT_TYPES = ("PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER")
 _DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 _HOUR_MS = 3_600_000
 _AGGREGATES_APART_MS = _HOUR_MS
@@ -255,14 +256,9 @@ def _open_interest(call: Call) -> object:
 
 def _open_interest_hist(call: Call) -> object:
     """Open interest at the ends of periods, valued at the close of each; a month of them."""
-    market, asked = call.market(), call.parameters
-    span = asked.word("period", _PERIOD_OF, -1130)
-    limit = asked.limit(30, 500)
-    end_ms = min(asked.integer("endTime") or call.now_ms, call.now_ms)
-    start_ms = asked.integer("startTime")
+    market = call.market()
+    span, start_ms, end_ms, limit = _periods(call)
     oldest_ms = call.now_ms - _MONTH_MS
-    if start_ms is not None and start_ms < oldest_ms:
-        raise refusal(-1130, "startTime")
     # A row stands at the end of its period, a bar at the begin.
     first_ms = None if start_ms is None else start_ms - span.ms
     bars = market.bars(Window(span, first_ms, end_ms - span.ms, limit))
@@ -270,6 +266,40 @@ def _open_interest_hist(call: Call) -> object:
         replies.open_interest_row(market, bar.open_time_ms + span.ms, bar.close)
         for bar in bars
         if bar.volume and bar.open_time_ms + span.ms >= oldest_ms
+    ]
+
+
+def _periods(call: Call) -> tuple[Span, int | None, int, int]:
+    """Span, start, end (ms since the epoch) and most rows of what is kept for a month."""
+    asked = call.parameters
+    span = asked.word("period", _PERIOD_OF, -1130)
+    limit = asked.limit(30, 500)
+    end_ms = min(asked.integer("endTime") or call.now_ms, call.now_ms)
+    start_ms = asked.integer("startTime")
+    if start_ms is not None and start_ms < call.now_ms - _MONTH_MS:
+        raise refusal(-1130, "startTime")
+    return span, start_ms, end_ms, limit
+
+
+def _basis(call: Call) -> object:
+    """How far the contract traded from its index at the begin of each period; a month of them.
+
+    A quarterly contract that a pair does not have is answered with nothing: undocumented.
+    """
+    market = call.market("pair")
+    span, start_ms, end_ms, limit = _periods(call)
+    kind = call.parameters.required("contractType")
+    if kind not in _CONTRACT_TYPES:
+        raise refusal(-1130, "contractType")
+    if kind != market.instrument.contract_type:
+        return []
+    oldest_ms = call.now_ms - _MONTH_MS
+    window = Window(span, start_ms, end_ms, limit)
+    indices = {bar.open_time_ms: bar.open for bar in market.lines.indices(window)}
+    return [
+        replies.basis_row(market, bar.open_time_ms, bar.open, indices[bar.open_time_ms])
+        for bar in market.bars(window)
+        if bar.open_time_ms in indices and bar.open_time_ms >= oldest_ms
     ]
 
 
@@ -301,4 +331,5 @@ ENDPOINTS = (
     Endpoint("GET", "/fapi/v2/ticker/price", _price, by_symbol(1, 2)),
     Endpoint("GET", "/fapi/v1/openInterest", _open_interest, costs(1)),
     Endpoint("GET", "/futures/data/openInterestHist", _open_interest_hist, costs(0)),
+    Endpoint("GET", "/futures/data/basis", _basis, costs(0)),
 )

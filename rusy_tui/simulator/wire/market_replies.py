@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from rusy_tui.domain.money import ZERO
+from rusy_tui.domain.money import ZERO, to_ledger
 from rusy_tui.simulator.candles import Bar
 from rusy_tui.simulator.market import SymbolMarket
 from rusy_tui.simulator.prices import INTEREST_RATE
@@ -13,6 +13,7 @@ from rusy_tui.simulator.wire.words import text
 
 _DAY_MS = 86_400_000
 _PERCENT = Decimal("0.001")
+_BASIS_RATE = Decimal("0.0001")
 
 
 def price_row(bar: Bar, span: Span) -> list[int | str]:
@@ -130,6 +131,23 @@ def book_ticker(market: SymbolMarket) -> dict[str, Any]:
         "askPrice": text(best.ask),
         "askQty": text(best.ask_quantity),
         "time": market.book.time_ms,
+    }
+
+
+def basis_row(
+    market: SymbolMarket, time_ms: int, price: Decimal, index: Decimal
+) -> dict[str, Any]:
+    """The contract's price less its index price; what never ends has no rate of a year."""
+    basis = price - index
+    return {
+        "indexPrice": text(to_ledger(index)),
+        "contractType": market.instrument.contract_type,
+        "basisRate": text((basis / index).quantize(_BASIS_RATE)),
+        "futuresPrice": text(price),
+        "annualizedBasisRate": "",
+        "basis": text(to_ledger(basis)),
+        "pair": market.symbol,
+        "timestamp": time_ms,
     }
 
 
