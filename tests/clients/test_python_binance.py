@@ -360,11 +360,14 @@ async def test_its_sockets_hear_the_market_and_the_account(
             placed = await client.futures_create_order(
                 symbol=SYMBOL, side="BUY", type="MARKET", quantity="1"
             )
-            while (told := (await _heard(own, "ORDER_TRADE_UPDATE"))["o"])["X"] != "FILLED":
-                pass
-            assert told["i"] == placed["orderId"]
-            account = (await _heard(own, "ACCOUNT_UPDATE"))["a"]
-            assert [each["pa"] for each in account["P"]] == ["1.00"]
+            order: Got = {}
+            held: list[Got] = []
+            while order.get("X") != "FILLED" or not held:
+                event = await _heard(own, "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE")
+                order = event.get("o", order)
+                held = event["a"]["P"] if "a" in event else held
+            assert order["i"] == placed["orderId"]
+            assert [each["pa"] for each in held] == ["1.00"]
 
 
 async def _heard(socket: Any, *kinds: str) -> dict[str, Any]:

@@ -263,7 +263,7 @@ def test_a_stop_that_has_triggered_tells_what_it_became(
     became = sdk.query_algo_order(algo_id=placed.algo_id).data()
     walk(became, NO_ICEBERG)
     assert became.algo_status == OrderState.FINISHED.name
-    assert (became.actual_type, became.actual_qty) == ("MARKET", "0.01")
+    assert (became.actual_type, became.actual_qty) == ("MARKET", "0.010")
     plain = sdk.query_order(SYMBOL, order_id=int(became.actual_order_id)).data()
     assert (plain.status, plain.reduce_only) == ("FILLED", True)
 
