@@ -91,11 +91,13 @@ def test_grafana_finds_its_source_and_its_dashboards(root: Path) -> None:
 
 
 def test_every_variable_of_the_example_is_one_that_is_read(root: Path) -> None:
+    from rusy_tui.config import secrets
     from rusy_tui.config.environment import variable_name
     from rusy_tui.config.shape import Shape
 
     read = {variable_name(path) for path in Shape().scalar_paths()}
-    read |= {"RUSY_API_KEY", "RUSY_API_SECRET", "RUSY_RECORDINGS"}
+    read |= {secrets.KEY, secrets.SECRET, secrets.PRIVATE_KEY, secrets.PASSWORD}
+    read |= {"RUSY_RECORDINGS"}
     compose = (root / "docker-compose.yml").read_text()
     for name in re.findall(
         r"^#? ?([A-Z_]+)=", (root / ".env.example").read_text(), re.MULTILINE
