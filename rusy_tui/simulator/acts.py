@@ -70,6 +70,8 @@ class Acts:
         After it no resting order of the symbol fills, until None lifts it.
         """
         book = self._trading.market(symbol).book
+        if book.fill_limit is not None and book.fill_limit.spent:
+            self._books.trouble.meet("limited")
         if share is None:
             self._books.trouble.limited.pop(symbol, None)
             book.fill_limit = None

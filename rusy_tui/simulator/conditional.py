@@ -107,6 +107,7 @@ class Conditionals:
         reduces = request.reduce_only or request.close_position
         barred = self._books.trouble.barred.get(request.symbol)
         if barred is not None and not reduces:
+            self._books.trouble.meet("barred")
             raise refusal(barred)
         if self._switches.stops_need_position and reduces:
             position = account.position(request.symbol)
@@ -186,7 +187,9 @@ class Conditionals:
     def _trigger(self, algo: AlgoOrder, now_ms: int) -> None:
         algo.triggered_ms = now_ms
         self._settlement.move_algo(algo, OrderState.TRIGGERING, now_ms)
-        if algo.symbol not in self._books.trouble.held:
+        if algo.symbol in self._books.trouble.held:
+            self._books.trouble.meet("held")
+        else:
             self._carry_out(algo, now_ms)
 
     def _carry_out(self, algo: AlgoOrder, now_ms: int) -> None:

@@ -41,13 +41,19 @@ class Trouble(msgspec.Struct, kw_only=True):
 
     ``held``: triggered conditional orders stay in TRIGGERING. ``barred``: the error number
     that what opens is refused with. ``limited``: how resting orders fill. ``thin``: market
-    orders find no counterpart near enough.
+    orders find no counterpart near enough. ``met``: how often each of the four, by its name,
+    changed what became of an order: one that nothing met did no harm.
     """
 
     held: dict[str, bool] = {}
     barred: dict[str, int] = {}
     limited: dict[str, FillLimit] = {}
     thin: dict[str, bool] = {}
+    met: dict[str, int] = {}
+
+    def meet(self, name: str) -> None:
+        """Count an order that one of the four met."""
+        self.met[name] = self.met.get(name, 0) + 1
 
 
 class Books(msgspec.Struct, kw_only=True):

@@ -214,8 +214,10 @@ class Trading:
         """Refuse what is barred on purpose: openings, or market orders on a thin book."""
         trouble = self._books.trouble
         if symbol in trouble.barred and not reduces:
+            trouble.meet("barred")
             raise refusal(trouble.barred[symbol])
         if symbol in trouble.thin and kind is OrderKind.MARKET:
+            trouble.meet("thin")
             raise refusal(-4131)
 
     def _check_client_id(self, account: Account, client_id: str) -> None:

@@ -11,6 +11,7 @@ SEEDS = (1, 2, 3)
 STRUCK_AT_LEAST = 170
 KINDS_AT_LEAST = 28
 FILLS_AT_LEAST = 100
+STATES = {"barred", "held", "limited", "thin"}
 
 played = functools.cache(play_day)
 
@@ -34,3 +35,5 @@ def test_after_a_day_of_200_faults_the_books_agree(seed: int, days: list[Day]) -
 def test_every_common_kind_of_fault_struck_on_one_of_the_days() -> None:
     struck = {kind for seed in SEEDS for kind in played(seed).kinds}
     assert common_kinds() <= struck
+    # States of the market begin without anybody: these must have met orders of ours.
+    assert {name for seed in SEEDS for name in played(seed).met} == STATES

@@ -45,6 +45,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     struck: int
     kinds: tuple[str, ...]
     effects: int
+    met: dict[str, int]
     orders: int
     fills: int
     positions: int
@@ -53,9 +54,11 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
     def in_one_line(self) -> str:
         """The figures, for whoever reads the run."""
+        met = ", ".join(f"{name} {count}" for name, count in self.met.items())
         return (
             f"day of trouble, seed {self.seed}: {self.struck} of {self.faults} faults struck, "
             f"of {len(self.kinds)} kinds, {self.effects} effects, "
+            f"orders that met a state of the market: {met}, "
             f"{self.orders} orders, {self.fills} fills, "
             f"{self.positions} positions at the end, wallet {self.wallet} USDT, "
             f"{len(self.violations)} differences"
@@ -93,6 +96,7 @@ def play_day(seed: int, *, hours: int = HOURS, count: int = FAULTS) -> Day:
             struck=len(faults.struck),
             kinds=tuple(sorted(faults.counts)),
             effects=sum(faults.counts.values()),
+            met=dict(sorted(books.trouble.met.items())),
             orders=len(books.orders_of(account)) + len(books.algos_of(account)),
             fills=len(account.trades),
             positions=positions,

@@ -20,6 +20,9 @@ _CLOSE_MS = 900_000
 _AHEAD_MS = 60_000
 """So long before it they begin at most."""
 _LASTS_MS = (65_000, 240_000)
+_STANDS_MS = (1_000_000, 2_800_000)
+"""So long stands what only an exit or a triggered stop meets: there are few of them."""
+_STANDING = frozenset({Kind.THIN_BOOK, Kind.TRIGGERS_HELD})
 _PATIENCE_MS = 2 * 3_600_000
 """What strikes a number of times stays for so long until it has."""
 
@@ -38,10 +41,11 @@ def random_faults(
     """Faults of all kinds between two instants (wall ms), in order of time.
 
     Most reach over the end of a quarter of an hour. What strikes a number of times is open
-    until it has, for two hours at most; what lasts is over within four minutes; all end before
-    ``until_ms``. Connections are refused from the moment a stream is cut. Every kind but the
-    rare ones comes about equally often; liquidation, ADL and settlement once in about forty.
-    Settlements spare the first symbol and come in the last quarter, so that trading goes on.
+    until it has, for two hours at most; what lasts is over within four minutes, or 47 where few
+    orders meet it; all end before ``until_ms``. Connections are refused from the moment a
+    stream is cut. Every kind but the rare ones comes about equally often; liquidation, ADL and
+    settlement once in about forty. Settlements spare the first symbol and come in the last
+    quarter, so that trading goes on.
     """
     source = generator(seed, "random faults")
     common = [kind for kind in Kind if kind not in _RARE]
@@ -82,7 +86,9 @@ def _fault(
 ) -> Fault:
     drawn = _DRAWS.get(kind, _few_times)(source)
     begins_ms = _beginning(kind, source, from_ms, until_ms)
-    lasts_ms = _PATIENCE_MS if "times" in drawn else source.randrange(*_LASTS_MS)
+    lasts_ms = source.randrange(*(_STANDS_MS if kind in _STANDING else _LASTS_MS))
+    if "times" in drawn:
+        lasts_ms = _PATIENCE_MS
     fields: dict[str, Any] = {
         "kind": kind,
         "from_ms": begins_ms,
