@@ -220,7 +220,7 @@ def test_trades_make_candles_and_prices_and_fill_orders(recordings: Path) -> Non
     taken = said["query"]
     assert float(taken["cumQuote"]) / float(taken["executedQty"]) > 61_800.30
     assert max(float(trade["p"]) for trade in trades) > _RESTING
-    assert (said["filled"]["status"], said["filled"]["price"]) == ("FILLED", "61805")
+    assert (said["filled"]["status"], said["filled"]["price"]) == ("FILLED", "61805.00")
     assert said["last"]["price"] == trades[-1]["p"]
     first = _trades(recordings, _MINUTE_MS)
     bar = said["bars"][0]
