@@ -16,6 +16,7 @@ from rusy_tui.simulator.rest.endpoints import (
     by_symbol,
     costs,
 )
+from rusy_tui.simulator.rest.pages import page, span
 from rusy_tui.simulator.upkeep import auto_close_type
 from rusy_tui.simulator.wire.account_replies import (
     account_reply,
@@ -305,7 +306,7 @@ def _margin_moves(call: Call) -> object:
         and kind in ("", "1" if move.amount > ZERO else "2")
         and move.time_ms >= call.now_ms - _MONTH * _DAY_MS
     ]
-    return [margin_move_reply(move) for move in _page(call, moves, 500, 1000)]
+    return [margin_move_reply(move) for move in page(call, moves, 500, 1000)]
 
 
 def _forced_orders(call: Call) -> object:
@@ -321,7 +322,7 @@ def _forced_orders(call: Call) -> object:
         and (each := auto_close_type(order)) is not None
         and kind in ("", each)
     ]
-    return [forced_reply(o) for o in _page(call, orders, 50, 100)]
+    return [forced_reply(o) for o in page(call, orders, 50, 100)]
 
 
 # ── money ─────────────────────────────────────────────────────────────────────────────
@@ -361,7 +362,7 @@ def _user_trades(call: Call) -> object:
             else start_ms <= trade.time_ms <= end_ms
         )
     ]
-    rows = _page(call, trades, 500, 1000, from_start=from_id is not None)
+    rows = page(call, trades, 500, 1000, from_start=from_id is not None)
     return [trade_reply(trade) for trade in rows]
 
 
@@ -383,7 +384,7 @@ def _income(call: Call) -> object:
         and entry.time_ms >= max(start_ms or 0, oldest_ms)
         and (end_ms is None or entry.time_ms <= end_ms)
     ]
-    return [income_reply(entry) for entry in _page(call, entries, 100, 1000)]
+    return [income_reply(entry) for entry in page(call, entries, 100, 1000)]
 
 
 # ── listen keys ───────────────────────────────────────────────────────────────────────
@@ -411,27 +412,7 @@ def _asked_symbols(call: Call) -> Iterable[str]:
 
 
 def _span(call: Call, days: int) -> tuple[int, int]:
-    """The span asked about: the last days where none is named; −4165 where it is longer."""
-    start_ms, end_ms = call.parameters.integer("startTime"), call.parameters.integer("endTime")
-    most_ms = days * _DAY_MS
-    if start_ms is None:
-        end_ms = call.now_ms if end_ms is None else end_ms
-        return end_ms - most_ms, end_ms
-    if end_ms is None:
-        return start_ms, start_ms + most_ms
-    if end_ms - start_ms > most_ms:
-        raise refusal(-4165, days)
-    return start_ms, end_ms
-
-
-def _page(
-    call: Call, rows: list[Any], default: int, most: int, *, from_start: bool = False
-) -> list[Any]:
-    """As many rows as asked for: the first ones from a start, otherwise the latest."""
-    limit = call.parameters.limit(default, most)
-    if from_start or call.parameters.has("startTime"):
-        return rows[:limit]
-    return rows[-limit:]
+    return span(call, days, too_long=refusal(-4165, days))
 
 
 def _signed(method: str, path: str, handler: Any, weight: Weight) -> Endpoint:

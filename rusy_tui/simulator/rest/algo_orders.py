@@ -10,7 +10,8 @@ from rusy_tui.simulator.rest.endpoints import (
     by_symbol,
     costs,
 )
-from rusy_tui.simulator.rest.named import is_remembered, named_algo, window
+from rusy_tui.simulator.rest.named import is_remembered, named_algo
+from rusy_tui.simulator.rest.pages import page, span
 from rusy_tui.simulator.rest.requests import algo_request
 from rusy_tui.simulator.wire.orders import algo_reply, listed_algo_reply, placed_algo_reply
 
@@ -53,7 +54,7 @@ def _open(call: Call) -> object:
 
 def _all(call: Call) -> object:
     first_id = call.parameters.integer("algoId") or 0
-    start_ms, end_ms = window(call)
+    start_ms, end_ms = span(call, 7, too_long=refusal(-1130, "endTime"))
     algos = [
         algo
         for algo in call.exchange.books.algos_of(call.account, call.symbol())
@@ -61,9 +62,7 @@ def _all(call: Call) -> object:
         and (first_id or start_ms <= algo.created_ms <= end_ms)
         and is_remembered(algo, bool(algo.actual_quantity), call.now_ms)
     ]
-    limit = call.parameters.limit(500, 1000)
-    from_start = bool(first_id) or call.parameters.has("startTime")
-    kept = algos[:limit] if from_start else algos[-limit:]
+    kept = page(call, algos, 500, 1000, from_start=bool(first_id))
     return [listed_algo_reply(algo) for algo in kept]
 
 

@@ -3,13 +3,11 @@
 from rusy_tui.domain.order import OrderState
 from rusy_tui.simulator.orders import AlgoOrder, Order
 from rusy_tui.simulator.refusals import refusal
-from rusy_tui.simulator.rest.endpoints import Call
 from rusy_tui.simulator.rest.parameters import Parameters
 
 _DAY_MS = 86_400_000
 _UNFILLED_KEPT_MS = 3 * _DAY_MS
 _KEPT_MS = 90 * _DAY_MS
-_WINDOW_MS = 7 * _DAY_MS
 
 
 def check_position_side(asked: Parameters) -> None:
@@ -41,17 +39,3 @@ def is_remembered(order: Order | AlgoOrder, filled: bool, now_ms: int) -> bool:
     age_ms = now_ms - order.created_ms
     gone = order.state in (OrderState.CANCELED, OrderState.EXPIRED)
     return age_ms <= (_UNFILLED_KEPT_MS if gone and not filled else _KEPT_MS)
-
-
-def window(call: Call) -> tuple[int, int]:
-    """The span asked about, at most 7 days: the last ones where none is named."""
-    start_ms = call.parameters.integer("startTime")
-    end_ms = call.parameters.integer("endTime")
-    if start_ms is None:
-        end_ms = call.now_ms if end_ms is None else end_ms
-        return end_ms - _WINDOW_MS, end_ms
-    if end_ms is None:
-        return start_ms, start_ms + _WINDOW_MS
-    if end_ms - start_ms > _WINDOW_MS:
-        raise refusal(-1130, "endTime")
-    return start_ms, end_ms

@@ -11,7 +11,8 @@ from rusy_tui.simulator.rest.endpoints import (
     by_symbol,
     costs,
 )
-from rusy_tui.simulator.rest.named import is_remembered, named_order, window
+from rusy_tui.simulator.rest.named import is_remembered, named_order
+from rusy_tui.simulator.rest.pages import page, span
 from rusy_tui.simulator.rest.requests import (
     amend_request,
     countdown_ms,
@@ -109,7 +110,7 @@ def _open_orders(call: Call) -> object:
 
 def _all_orders(call: Call) -> object:
     first_id = call.parameters.integer("orderId") or 0
-    start_ms, end_ms = window(call)
+    start_ms, end_ms = span(call, 7, too_long=refusal(-1130, "endTime"))
     orders = [
         order
         for order in call.exchange.books.orders_of(call.account, call.optional_symbol())
@@ -117,9 +118,7 @@ def _all_orders(call: Call) -> object:
         and (first_id or start_ms <= order.created_ms <= end_ms)
         and is_remembered(order, bool(order.filled), call.now_ms)
     ]
-    limit = call.parameters.limit(500, 1000)
-    from_start = bool(first_id) or call.parameters.has("startTime")
-    kept = orders[:limit] if from_start else orders[-limit:]
+    kept = page(call, orders, 500, 1000, from_start=bool(first_id))
     return [history_reply(order) for order in kept]
 
 
