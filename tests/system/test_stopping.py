@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.system.busy import busy_options, with_position
-from tests.system.driving import Home
+from tests.system.driving import Engine, Home
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
 
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
+
+
+def _hit_the_interpreter(engine: Engine) -> bool:
+    """Whether it was interrupted before a line of ours ran: Python's own start answers 1."""
+    told = engine.log.read_text()
+    return told.endswith("KeyboardInterrupt\n") and "/rusy_tui/" not in told
 
 
 def test_signals_stop_the_engine_and_leave_the_position_protected(home: Home) -> None:
@@ -45,7 +51,7 @@ def test_stop_returns_when_the_account_is_free_again(home: Home) -> None:
         again = home.begin()
         assert engine.ended(within_s=5.0) == 0
         os.kill(again.pid, signal.SIGINT)  # also one that has hardly begun ends in good order
-        assert again.ended() in (0, -signal.SIGINT, 130)
+        assert again.ended() in (0, -signal.SIGINT, 130) or _hit_the_interpreter(again)
         assert home.database_processes() == []
 
 
