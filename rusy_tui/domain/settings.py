@@ -97,13 +97,27 @@ def _default_pairs() -> tuple[Pair, ...]:
     return (Pair(symbol="BTCUSDT"),)
 
 
+class DataSource(enum.StrEnum):
+    """Where an engine's closed bars come from."""
+
+    EXCHANGE = "exchange"
+    DATABASE = "database"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
-    """Which candles are kept, and how far back."""
+    """Which candles are kept, how far back, and who collects them."""
+
+    source: DataSource = DataSource.EXCHANGE
+    """`exchange`: the engine collects its bars itself. `database`: `rusy collect` does, here
+    or on another machine, and the engine takes closed bars from the database it writes to."""
 
     lookback_days: Count = 3000
     """Days of history that a full backfill asks for. The earliest useful start is 2019-09,
     when the exchange's perpetual futures opened; asking for more costs nothing."""
+
+    keep_days: Count | None = None
+    """Market data older than this is removed, once a day; unset: kept for ever."""
 
     pairs: Annotated[tuple[Pair, ...], MinLen(1)] = dataclasses.field(
         default_factory=_default_pairs
