@@ -1,6 +1,8 @@
 """Closed bars: written exactly once, read as columns."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,23 +15,36 @@ from rusy_tui.store.pool import Database
 _EPOCH_2000_MS = 946_684_800_000
 
 _VALUES = ", ".join(COLUMNS)
+_DIFFERS = (
+    f"({', '.join(f'kept.{name}' for name in COLUMNS)}) "
+    f"IS DISTINCT FROM ({', '.join(f'{{new}}.{name}' for name in COLUMNS)})"
+)
 
-# One row a key; a later answer that differs replaces the earlier one and says so.
+# One row a key; a later answer that differs replaces the earlier one, which is kept beside.
+# All parts of the statement see the table as it was before it.
 _STORE = f"""
+WITH given AS (
+    SELECT * FROM unnest(
+        $3::text[], $4::text[], $5::timestamptz[],
+        {", ".join(f"${n}::float8[]" for n in range(6, 6 + len(COLUMNS)))}
+    ) AS given (symbol, timeframe, open_time, {_VALUES})
+), replaced AS (
+    INSERT INTO market_data_revisions
+        (venue, symbol, timeframe, open_time, revision, {_VALUES}, source)
+    SELECT $1, symbol, timeframe, open_time, kept.revision,
+        {", ".join(f"kept.{name}" for name in COLUMNS)}, kept.source
+    FROM market_data AS kept JOIN given USING (symbol, timeframe, open_time)
+    WHERE kept.venue = $1 AND {_DIFFERS.format(new="given")}
+)
 INSERT INTO market_data AS kept
     (venue, symbol, timeframe, open_time, {_VALUES}, source)
-SELECT $1, symbol, timeframe, open_time, {_VALUES}, $2
-FROM unnest(
-    $3::text[], $4::text[], $5::timestamptz[],
-    {", ".join(f"${n}::float8[]" for n in range(6, 6 + len(COLUMNS)))}
-) AS given (symbol, timeframe, open_time, {_VALUES})
+SELECT $1, symbol, timeframe, open_time, {_VALUES}, $2 FROM given
 ON CONFLICT (venue, symbol, timeframe, open_time) DO UPDATE
 SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)},
     source = excluded.source,
     revision = kept.revision + 1
-WHERE ({", ".join(f"kept.{name}" for name in COLUMNS)})
-    IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in COLUMNS)})
-RETURNING revision
+WHERE {_DIFFERS.format(new="excluded")}
+RETURNING symbol, timeframe, open_time, revision
 """
 
 # Each column travels as one run of big-endian numbers, so no row becomes a Python object.
@@ -63,7 +78,22 @@ WHERE following > open_time + step
 ORDER BY open_time
 """
 
+# Where whoever takes bars from the database listens: keys only, the table tells the rest.
+NOTICES = "rusy_bars"
+_NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
+
 _BARS_OF = "FROM market_data WHERE venue = $1 AND symbol = $2 AND timeframe = $3"
+
+
+class Stored(NamedTuple):
+    """What became of candles that were given: bars by (symbol, interval, open time in ms).
+
+    ``equal`` counts those that were there with the same figures, and those given twice.
+    """
+
+    new: int
+    revised: tuple[tuple[str, Interval, int], ...]
+    equal: int
 
 
 class Candles:
@@ -73,15 +103,20 @@ class Candles:
         self._database = database
         self._venue = venue
 
-    async def store(self, candles: Sequence[Candle], source: str) -> int:
-        """Write closed candles; the number of those that were not there before.
+    async def store(
+        self, candles: Sequence[Candle], source: str, *, notify: bool = False
+    ) -> Stored:
+        """Write closed candles.
 
-        One that is there with other figures is replaced and its revision counted up; one that
-        is there with the same figures is left alone. Of two for the same bar the last counts.
+        One that is there with other figures is replaced, its revision counted up and the former
+        one kept in ``market_data_revisions``; one that is there with the same figures is left
+        alone. Of two for the same bar the last counts.
 
         Args:
             candles: closed ones, of any symbol and interval, in any order.
             source: where they came from: stream, rest, …
+            notify: tell whoever listens on :data:`NOTICES` which spans were written, in
+                the same transaction: ``VENUE SYMBOL TIMEFRAME FROM_MS UNTIL_MS``.
 
         Raises:
             StorageError: not written, none of them.
@@ -93,9 +128,8 @@ class Candles:
         unique = {(each.symbol, each.interval, each.open_time_ms): each for each in candles}
         ordered = [unique[key] for key in sorted(unique)]
         if not ordered:
-            return 0
-        rows = await self._database.rows(
-            _STORE,
+            return Stored(0, (), len(candles))
+        given = (
             self._venue,
             source,
             [candle.symbol for candle in ordered],
@@ -103,7 +137,28 @@ class Candles:
             [candle.open_time_ms for candle in ordered],
             *([getattr(candle, name) for candle in ordered] for name in COLUMNS),
         )
-        return sum(row[0] == 0 for row in rows)
+        if notify:
+            async with self._database.transaction() as session:
+                rows = await session.rows(_STORE, *given)
+                await session.execute(_NOTIFY, NOTICES, self._notices(ordered))
+        else:
+            rows = await self._database.rows(_STORE, *given)
+        revised = tuple(
+            (row["symbol"], Interval(row["timeframe"]), row["open_time"])
+            for row in rows
+            if row["revision"]
+        )
+        return Stored(len(rows) - len(revised), revised, len(candles) - len(rows))
+
+    def _notices(self, ordered: Sequence[Candle]) -> list[str]:
+        """One notice a symbol and interval: a notice holds 8,000 bytes at most."""
+        groups = groupby(ordered, key=lambda candle: (candle.symbol, candle.interval))
+        notices = []
+        for (symbol, interval), group in groups:
+            bars = list(group)
+            from_ms, until_ms = bars[0].open_time_ms, bars[-1].close_time_ms
+            notices.append(f"{self._venue} {symbol} {interval} {from_ms} {until_ms}")
+        return notices
 
     async def window(self, symbol: str, interval: Interval, until_ms: int, bars: int) -> Bars:
         """The last closed bars that open before an instant, ascending; fewer if fewer exist.

@@ -6,12 +6,12 @@ from typing import Self
 from rusy_tui.domain.clock import Clock
 from rusy_tui.resources import sql_dir
 from rusy_tui.store.address import DatabaseAddress
-from rusy_tui.store.candles import Candles
 from rusy_tui.store.commands import Commands
 from rusy_tui.store.fills import Fills
 from rusy_tui.store.funding import Funding
 from rusy_tui.store.journal import Journal
 from rusy_tui.store.locks import AccountLock
+from rusy_tui.store.market_data import MarketData
 from rusy_tui.store.migrations import migrate
 from rusy_tui.store.orders import Orders
 from rusy_tui.store.pool import Database
@@ -35,7 +35,8 @@ class Store:
         self.writes = Writes(database.clock)
         self._venue = venue
         self._account = account
-        self.candles = Candles(database, venue)
+        self.market_data = MarketData(database, venue)
+        self.candles = self.market_data.candles
         self.predictions = Predictions(database, venue)
         self.proposals = Proposals(database, venue, account)
         self.trades = Trades(database, venue, account)

@@ -2,6 +2,7 @@
 
 import math
 
+import asyncpg
 import msgspec
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from rusy_tui.domain.bars import COLUMNS
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import Defect
-from rusy_tui.store.candles import Candles
+from rusy_tui.store.address import DatabaseAddress
+from rusy_tui.store.candles import NOTICES, Candles
 from rusy_tui.store.errors import DatabaseRefused
 from rusy_tui.store.pool import Database
 
@@ -44,10 +46,10 @@ def candles(database: Database) -> Candles:
 
 async def test_a_bar_is_stored_once(candles: Candles) -> None:
     first = [bar(n) for n in range(10)]
-    assert await candles.store(first, "rest") == 10
-    assert await candles.store([*first[5:], bar(10)], "stream") == 1
-    assert await candles.store([bar(11), bar(11)], "stream") == 1
-    assert await candles.store([], "stream") == 0
+    assert (await candles.store(first, "rest")).new == 10
+    assert await candles.store([*first[5:], bar(10)], "stream") == (1, (), 5)
+    assert await candles.store([bar(11), bar(11)], "stream") == (1, (), 1)
+    assert await candles.store([], "stream") == (0, (), 0)
     assert await candles.count("BTCUSDT", Interval.M15, START, START + 100 * STEP) == 12
     assert await candles.revised("BTCUSDT", Interval.M15) == 0
     assert await candles.last_open_ms("BTCUSDT", Interval.M15) == START + 11 * STEP
@@ -58,7 +60,7 @@ async def test_venues_are_kept_apart(candles: Candles, database: Database) -> No
     await candles.store([bar(0)], "rest")
     other = Candles(database, "live")
     assert await other.last_open_ms("BTCUSDT", Interval.M15) is None
-    assert await other.store([bar(0)], "rest") == 1
+    assert (await other.store([bar(0)], "rest")).new == 1
 
 
 async def test_columns_come_back_to_the_last_bit(candles: Candles) -> None:
@@ -87,12 +89,41 @@ async def test_a_later_answer_that_differs_is_a_revision(
     candles: Candles, database: Database
 ) -> None:
     await candles.store([bar(0, trades=math.nan)], "stream")
-    assert await candles.store([bar(0, trades=math.nan)], "rest") == 0
+    assert await candles.store([bar(0, trades=math.nan)], "rest") == (0, (), 1)
     assert await candles.revised("BTCUSDT", Interval.M15) == 0
-    assert await candles.store([bar(0, trades=18.0)], "rest") == 0
-    row = await database.row("SELECT trades, source, revision FROM market_data")
+    key = ("BTCUSDT", Interval.M15, START)
+    assert await candles.store([bar(0, trades=18.0), bar(1)], "rest") == (1, (key,), 0)
+    assert await candles.store([bar(0, trades=19.0)], "archive") == (0, (key,), 0)
+    row = await database.row(
+        "SELECT trades, source, revision FROM market_data ORDER BY open_time LIMIT 1"
+    )
     assert row is not None
-    assert tuple(row) == (18.0, "rest", 1)
+    assert tuple(row) == (19.0, "archive", 2)
+    former = await database.rows(
+        "SELECT trades, source, revision FROM market_data_revisions ORDER BY revision"
+    )
+    assert [str(tuple(each)) for each in former] == [
+        "(nan, 'stream', 0)",
+        "(18.0, 'rest', 1)",
+    ]
+
+
+async def test_whoever_listens_is_told_the_keys_once_they_are_kept(
+    candles: Candles, database_address: DatabaseAddress
+) -> None:
+    heard: list[str] = []
+    listener = await asyncpg.connect(**database_address.arguments())
+    await listener.add_listener(NOTICES, lambda *told: heard.append(told[3]))
+    hour = msgspec.structs.replace(bar(0), interval=Interval.H1)
+    await candles.store([bar(1), hour, bar(0)], "rest")
+    await candles.store([bar(1), hour, bar(0)], "stream", notify=True)
+    await listener.execute("SELECT 1")
+    await listener.close()
+    until_ms = START + 2 * STEP
+    assert sorted(heard) == [
+        f"demo BTCUSDT 15m {START} {until_ms}",
+        f"demo BTCUSDT 1h {START} {START + 4 * STEP}",
+    ]
 
 
 async def test_gaps_are_found_at_both_ends_and_between(candles: Candles) -> None:
