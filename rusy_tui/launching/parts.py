@@ -63,16 +63,16 @@ async def build(
     """
     progress("starting the exchange, the database and the networks")
     # Three waits of different kinds: a process, another process, this process's imports.
-    database = asyncio.create_task(_database(job, settings, stack))
+    stored = asyncio.create_task(database(job, settings, stack))
     exchange = asyncio.create_task(_market(job, settings, stack))
     networks = asyncio.create_task(_ensemble(settings))
     try:
-        market, address, ensemble = await exchange, await database, await networks
+        market, address, ensemble = await exchange, await stored, await networks
     finally:
         # One that failed ends the others; none is left behind to fail unseen.
-        for task in (database, exchange, networks):
+        for task in (stored, exchange, networks):
             task.cancel()
-        await asyncio.gather(database, exchange, networks, return_exceptions=True)
+        await asyncio.gather(stored, exchange, networks, return_exceptions=True)
     progress("opening the database")
     from rusy_tui.engine import Parts
     from rusy_tui.store.store import Store
@@ -119,19 +119,34 @@ async def _simulated_market(
     return Market(exchange, clock, control, settings.demo.speed)
 
 
+async def public_market(
+    job: Job, settings: Settings, stack: contextlib.AsyncExitStack
+) -> Market:
+    """An exchange for what it tells everybody, not connected to yet; without keys."""
+    if settings.exchange.venue.simulated:
+        return await _simulated_market(job, settings, stack)
+    from rusy_tui.config import Secrets
+
+    return await _market_elsewhere(settings, Secrets())
+
+
 async def real_market(job: Job, settings: Settings) -> Market:
     """An exchange that is elsewhere, not connected to yet.
 
     Raises:
         ConfigurationError: there are no keys.
     """
+    return await _market_elsewhere(settings, job.secrets())
+
+
+async def _market_elsewhere(settings: Settings, secrets: "Secrets") -> Market:
     venue = settings.exchange.venue
     given, known = settings.exchange, ADDRESSES[venue]
     rest_url, ws_url = given.rest_url or known.rest_url, given.ws_url or known.ws_url
     sapi_url = given.sapi_url or known.sapi_url
     clock = SystemClock()
     urls = Urls(rest_url, ws_url, sapi_url)
-    exchange = await _exchange(settings, urls, job.secrets(), clock, None)
+    exchange = await _exchange(settings, urls, secrets, clock, None)
     return Market(exchange, clock)
 
 
@@ -169,9 +184,16 @@ def _revealed(secret: "SecretStr | None") -> str | None:
     return secret.get_secret_value() if secret is not None else None
 
 
-async def _database(
+async def database(
     job: Job, settings: Settings, stack: contextlib.AsyncExitStack
 ) -> "DatabaseAddress":
+    """The configured database's address; an embedded server is started, or shared.
+
+    Whoever leaves an embedded server last ends it.
+
+    Raises:
+        StorageError: it can't be had.
+    """
     from rusy_tui.store.address import DatabaseAddress
 
     if settings.database.url is not None:
@@ -188,7 +210,7 @@ async def _database(
     async def stop() -> None:
         # A start that was given up half-way goes on in its thread: only then can it be ended.
         await asyncio.wait([starting])
-        await server.stop()
+        await server.release()
 
     stack.push_async_callback(stop)
     return await asyncio.shield(starting)

@@ -5,13 +5,15 @@ kernel says is that user (*peer*): no password, no port. It outlives a killed en
 then taken over by the next one.
 """
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -39,8 +41,17 @@ _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 30.0
 _END_LIMIT_S = 2.0
 _CONNECT_LIMIT_S = 10.0
+_LEAVING_TRIES = 5
+_BETWEEN_LEAVING_S = 0.1
 _TRIES = 10
 _BETWEEN_TRIES_S = 0.3
+
+# Any number will do, as long as every version of Rusy uses the same one.
+_MAKING = 0x72757379
+_OTHERS = """
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -119,6 +130,15 @@ class EmbeddedServer:
         """End the server: connections are cut, what was committed is written."""
         await self._clock.in_thread(self._stop_now)
 
+    async def release(self) -> None:
+        """End the server unless another program is connected to it: the last one out does."""
+        for _ in range(_LEAVING_TRIES):
+            if self._postmaster is None or not await self._others_connected():
+                await self.stop()
+                return
+            # Somebody who has just left, or was killed, is seen for a moment longer.
+            await self._clock.sleep(_BETWEEN_LEAVING_S)
+
     async def remove(self) -> None:
         """End the server that runs on these files, if one does, and delete them."""
         await self._clock.in_thread(self._remove_now)
@@ -140,28 +160,8 @@ class EmbeddedServer:
         user = server_user()
         try:
             home = self._home = place(self._asked, user)
-            data = home / "data"
-            living = Postmaster.living(data)
-            self.adopted = living is not None and living.wait_ready(_START_LIMIT_S, _POLL_S)
-            if self.adopted:
-                self._postmaster = living
-            elif living is not None and living.alive():
-                raise StorageError(
-                    f"the database server {living.pid} on {data} takes no connections; "
-                    f"its log is {home / 'postgres.log'}"
-                )
-            else:
-                programs = Programs.of_wheel(user)
-                fresh = not (data / "PG_VERSION").exists()
-                if fresh:
-                    self._make_cluster(programs, home)
-                self._check_version(programs, data)
-                self._postmaster = self._spawn(programs, home)
-                if fresh and not self._temporary:
-                    # A thousand files reach the disk while the first candles are fetched.
-                    self._sync = programs.spawn(
-                        "initdb", "--sync-only", f"--pgdata={data}", log=home / "postgres.log"
-                    )
+            with _alone(home):
+                self._start_at(home, user)
         except OSError as error:
             raise StorageError(
                 f"the database's directory {self._asked} can't be used: {error}; choose a "
@@ -173,6 +173,31 @@ class EmbeddedServer:
         if self._temporary:
             self._watch = _remove_when_we_die(self._postmaster.pid, home)
         return DatabaseAddress(host=str(sockets), user=ROLE, database=DATABASE)
+
+    def _start_at(self, home: Path, user: ServerUser) -> None:
+        """Take over the server on the files of a folder, or make files and start one."""
+        data = home / "data"
+        living = Postmaster.living(data)
+        self.adopted = living is not None and living.wait_ready(_START_LIMIT_S, _POLL_S)
+        if self.adopted:
+            self._postmaster = living
+        elif living is not None and living.alive():
+            raise StorageError(
+                f"the database server {living.pid} on {data} takes no connections; "
+                f"its log is {home / 'postgres.log'}"
+            )
+        else:
+            programs = Programs.of_wheel(user)
+            fresh = not (data / "PG_VERSION").exists()
+            if fresh:
+                self._make_cluster(programs, home)
+            self._check_version(programs, data)
+            self._postmaster = self._spawn(programs, home)
+            if fresh and not self._temporary:
+                # A thousand files reach the disk while the first candles are fetched.
+                self._sync = programs.spawn(
+                    "initdb", "--sync-only", f"--pgdata={data}", log=home / "postgres.log"
+                )
 
     def _is_gone(self) -> bool:
         return self._postmaster is None or self._postmaster.gone(_END_LIMIT_S, _POLL_S)
@@ -277,12 +302,32 @@ class EmbeddedServer:
         except OSError as error:
             raise StorageError(f"{self._asked} can't be removed: {error}") from error
 
+    async def _others_connected(self) -> bool:
+        """Whether anybody else uses the server; one that does not answer is used by nobody."""
+        sockets = self._postmaster.socket_folder() if self._postmaster else None
+        if sockets is None:
+            return False
+        address = DatabaseAddress(host=str(sockets), user=ROLE, database=DATABASE)
+        try:
+            with self._clock.outside_work(), translated(address):
+                connection = await asyncpg.connect(
+                    **address.arguments(), timeout=_CONNECT_LIMIT_S
+                )
+                try:
+                    return bool(await connection.fetchval(_OTHERS))
+                finally:
+                    await connection.close(timeout=_CONNECT_LIMIT_S)
+        except StorageError:
+            return False
+
     async def _make_database(self, address: DatabaseAddress) -> None:
         with self._clock.outside_work(), translated(address):
             connection = await asyncpg.connect(
                 **address.with_database("postgres").arguments(), timeout=_CONNECT_LIMIT_S
             )
             try:
+                # Two programs may begin at once; the lock goes with the connection.
+                await connection.execute(f"SELECT pg_advisory_lock({_MAKING})")
                 if not await connection.fetchval(
                     "SELECT true FROM pg_database WHERE datname = $1", DATABASE
                 ):
@@ -315,6 +360,17 @@ def _temporary_base() -> Path | None:
     except OSError:
         return None
     return _MEMORY if roomy and "TMPDIR" not in os.environ else None
+
+
+@contextmanager
+def _alone(home: Path) -> Generator[None]:
+    """Of two programs that start a server on one folder, the second finds the first one's."""
+    descriptor = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _socket_folder(home: Path, user: ServerUser) -> Path:

@@ -171,6 +171,23 @@ async def test_the_server_of_a_killed_engine_is_taken_over(directory: Path) -> N
     assert not runs(orphan)
 
 
+async def test_two_that_start_at_once_share_a_server_and_the_last_one_out_ends_it(
+    empty: Path,
+) -> None:
+    first, second = EmbeddedServer(empty, CLOCK), EmbeddedServer(empty, CLOCK)
+    one, two = await asyncio.gather(first.start(), second.start())
+    assert one == two
+    assert {first.adopted, second.adopted} == {False, True}
+    pid = postmaster_pid(first.home)
+    database = await Database.open(two, CLOCK)
+    await first.release()
+    assert runs(pid)
+    assert await database.value("SELECT 1") == 1
+    await database.close()
+    await second.release()
+    assert not runs(pid)
+
+
 async def test_a_killed_server_starts_again_over_its_stale_file(directory: Path) -> None:
     home = await asyncio.to_thread(kill_engine, directory, "durable")
     os.kill(postmaster_pid(home), signal.SIGKILL)
