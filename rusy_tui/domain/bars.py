@@ -46,8 +46,8 @@ class Bars:
     def __len__(self) -> int:
         return len(self.open_time_ms)
 
-    def __getitem__(self, rows: slice) -> Self:
-        """The same columns over a slice of the bars."""
+    def __getitem__(self, rows: "slice | NDArray[np.bool_] | NDArray[np.intp]") -> Self:
+        """The same columns over some of the bars: a slice, a mask, or ascending rows."""
         return type(self)(
             self.interval,
             self.open_time_ms[rows],
