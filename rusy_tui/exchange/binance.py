@@ -20,6 +20,7 @@ from rusy_tui.domain.account import (
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, UnreachableError
+from rusy_tui.domain.history import FundingRate, MarkCandle, OpenInterest
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.domain.order import (
@@ -42,7 +43,7 @@ from rusy_tui.exchange.feeds import Feeds
 from rusy_tui.exchange.order_book import BookSnapshot, LocalBook
 from rusy_tui.exchange.port import MarketSink, UserSink
 from rusy_tui.exchange.requests import Requests, UnknownOrderError, cause_of, fail
-from rusy_tui.exchange.rest import AnsweredError, NoAnswer, Rest
+from rusy_tui.exchange.rest import AnsweredError, Host, NoAnswer, Rest
 from rusy_tui.exchange.signing import Credentials
 from rusy_tui.exchange.weights import Budget, Cost, Priority
 from rusy_tui.exchange.wire import MalformedError
@@ -52,6 +53,8 @@ _FIVE = Cost(weight=5)
 _PRICES_ONE = Cost(weight=1, priority=Priority.RECONCILE)
 _ACCOUNT_FIVE = Cost(weight=5, priority=Priority.RECONCILE)
 _EXIT_ONE = Cost(weight=1, priority=Priority.EXIT)
+_FUNDING = Cost(funding=1, priority=Priority.BACKFILL)
+_STATISTICS = Cost(statistics=1, priority=Priority.BACKFILL)
 _ALL_SYMBOLS = Cost(weight=40, priority=Priority.RECONCILE)
 
 
@@ -177,23 +180,60 @@ class BinanceExchange:
         *,
         backfill: bool = False,
     ) -> Sequence[Candle]:
-        params = {
-            "symbol": symbol,
-            "interval": interval.value,
-            "startTime": str(start_ms),
-            "endTime": str(end_ms),
-            "limit": str(limit),
-        }
-
-        # What the exchange's clock certainly shows by now: the reply will not be older.
-        sure_ms = self._rest.exchange_ms() - self._rest.time.error_ms
+        params = _span(symbol, start_ms, end_ms, limit, interval=interval.value)
+        sure_ms = self._sure_ms()
 
         def parse(body: bytes) -> list[Candle]:
             return market_replies.candles(body, symbol, interval, sure_ms)
 
-        priority = Priority.BACKFILL if backfill else Priority.ENTRY
-        cost = Cost(weight=_klines_weight(limit), priority=priority)
+        cost = _klines_cost(limit, backfill)
         return await self._requests.read("klines", params, cost, parse, signed=False)
+
+    async def mark_price_candles(
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
+    ) -> Sequence[MarkCandle]:
+        params = _span(symbol, start_ms, end_ms, limit, interval=interval.value)
+        sure_ms = self._sure_ms()
+
+        def parse(body: bytes) -> list[MarkCandle]:
+            return market_replies.mark_price_candles(body, symbol, interval, sure_ms)
+
+        cost = _klines_cost(limit, backfill)
+        return await self._requests.read("markPriceKlines", params, cost, parse, signed=False)
+
+    async def funding_rates(
+        self, symbol: str, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[FundingRate]:
+        return await self._requests.read(
+            "fundingRate",
+            _span(symbol, start_ms, end_ms, limit),
+            _FUNDING,
+            market_replies.funding_rates,
+            signed=False,
+        )
+
+    async def open_interest(
+        self, symbol: str, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[OpenInterest]:
+        return await self._requests.read(
+            "openInterestHist",
+            _span(symbol, start_ms, end_ms, limit, period=Interval.M15.value),
+            _STATISTICS,
+            market_replies.open_interest,
+            signed=False,
+            host=Host.DATA,
+        )
+
+    def _sure_ms(self) -> int:
+        # What the exchange's clock certainly shows by now: the reply will not be older.
+        return self._rest.exchange_ms() - self._rest.time.error_ms
 
     async def book_top(self, symbol: str) -> BookTop:
         params = {"symbol": symbol, "limit": "5"}
@@ -456,6 +496,21 @@ class BinanceExchange:
 
     async def run_user_stream(self, symbols: Sequence[str], sink: UserSink) -> None:
         await self._feeds.run_user(self, symbols, sink)
+
+
+def _span(symbol: str, start_ms: int, end_ms: int, limit: int, **what: str) -> dict[str, str]:
+    return {
+        "symbol": symbol,
+        **what,
+        "startTime": str(start_ms),
+        "endTime": str(end_ms),
+        "limit": str(limit),
+    }
+
+
+def _klines_cost(limit: int, backfill: bool) -> Cost:
+    priority = Priority.BACKFILL if backfill else Priority.ENTRY
+    return Cost(weight=_klines_weight(limit), priority=priority)
 
 
 def _klines_weight(limit: int) -> int:

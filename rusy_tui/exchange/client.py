@@ -65,6 +65,7 @@ class Client(AsyncClient):  # type: ignore[misc]  # python-binance has no types
         super().__init__(credentials.api_key, credentials.api_secret, testnet=False, demo=False)
         self.PRIVATE_KEY = private_key
         self.FUTURES_URL = f"{rest_url.rstrip('/')}/fapi"
+        self.FUTURES_DATA_URL = f"{rest_url.rstrip('/')}/futures/data"
         if sapi_url is not None:
             self.MARGIN_API_URL = f"{sapi_url.rstrip('/')}/sapi"
 
@@ -111,6 +112,13 @@ class Client(AsyncClient):  # type: ignore[misc]  # python-binance has no types
             sign = self._ed25519_signature
         signature: str = sign(text)
         return signature
+
+    async def _request_futures_data_api(
+        self, method: str, path: str, signed: bool = False, version: int = 1, **kwargs: Any
+    ) -> Answer:
+        # Called as its siblings are; these paths have no version.
+        answer: Answer = await super()._request_futures_data_api(method, path, signed, **kwargs)
+        return answer
 
     async def _handle_response(self, response: aiohttp.ClientResponse) -> Answer:
         return Answer(response.status, await response.read(), response.headers)

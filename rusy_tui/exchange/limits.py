@@ -22,6 +22,7 @@ class Counted(enum.StrEnum):
     WEIGHT = "weight"
     ORDERS = "orders"
     FUNDING = "funding"  # requests for funding rates, which have a pool of their own
+    STATISTICS = "statistics"  # the same of those under /futures/data, such as open interest
 
 
 class Priority(enum.IntEnum):
@@ -40,6 +41,7 @@ class Cost:
     weight: int = 0
     orders: int = 0
     funding: int = 0
+    statistics: int = 0
     priority: Priority = Priority.ENTRY
 
     def of(self, counted: Counted) -> int:
@@ -51,6 +53,8 @@ class Cost:
                 return self.orders
             case Counted.FUNDING:
                 return self.funding
+            case Counted.STATISTICS:
+                return self.statistics
 
 
 @dataclass(slots=True)

@@ -5,12 +5,14 @@ required one makes the reply malformed, never a neutral default.
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.history import FundingRate, MarkCandle, OpenInterest
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.exchange.order_book import BookSnapshot
@@ -42,6 +44,29 @@ class _KlineRow(Wire, array_like=True):
     quote_volume: Measure
     trades: Measure
     taker_buy_volume: Measure
+
+
+class _PriceRow(Wire, array_like=True):
+    open_time: int
+    open: Measure
+    high: Measure
+    low: Measure
+    close: Measure
+
+
+class _FundingRate(Wire, rename="camel"):
+    symbol: str
+    funding_rate: Measure
+    funding_time: int
+    mark_price: Measure | None = None
+    rate_type: str = "Regular"
+
+
+class _OpenInterest(Wire, rename="camel"):
+    symbol: str
+    sum_open_interest: Measure
+    sum_open_interest_value: Measure
+    timestamp: int
 
 
 class _Filter(Wire, rename="camel"):
@@ -170,6 +195,9 @@ class _Brackets(Wire):
 
 
 _KLINES = decoder(list[_KlineRow])
+_PRICE_KLINES = decoder(list[_PriceRow])
+_FUNDING_RATES = decoder(list[_FundingRate])
+_OPEN_INTEREST = decoder(list[_OpenInterest])
 _EXCHANGE_INFO = decoder(_ExchangeInfo)
 _DEPTH = decoder(_Depth)
 _SNAPSHOT = decoder(_Snapshot)
@@ -213,6 +241,62 @@ def candles(body: bytes, symbol: str, interval: Interval, sure_ms: int) -> list[
             closed=index < last or row.open_time + interval.ms <= sure_ms,
         )
         for index, row in enumerate(rows)
+    ]
+
+
+def mark_price_candles(
+    body: bytes, symbol: str, interval: Interval, sure_ms: int
+) -> list[MarkCandle]:
+    """The mark price over bars that have closed, ascending. Arguments as for candles."""
+    rows = decode(_PRICE_KLINES, body)
+    last = len(rows) - 1
+    return [
+        MarkCandle(
+            symbol=symbol,
+            interval=interval,
+            open_time_ms=row.open_time,
+            open=measure(row.open),
+            high=measure(row.high),
+            low=measure(row.low),
+            close=measure(row.close),
+        )
+        for index, row in enumerate(rows)
+        if index < last or row.open_time + interval.ms <= sure_ms
+    ]
+
+
+def funding_rates(body: bytes) -> list[FundingRate]:
+    """What was paid at funding times, ascending. The mark price is NaN where it is left out.
+
+    What the exchange marks as special comes on top of the rate of the same time, such as a
+    share's dividend: it is no funding rate, and left out.
+    """
+    return [
+        FundingRate(
+            symbol=row.symbol,
+            time_ms=row.funding_time,
+            rate=measure(row.funding_rate),
+            mark_price=_measure_or_nan(row.mark_price),
+        )
+        for row in decode(_FUNDING_RATES, body)
+        if row.rate_type == "Regular"
+    ]
+
+
+def _measure_or_nan(sent: Measure | None) -> float:
+    return math.nan if sent is None or sent == "" else measure(sent)
+
+
+def open_interest(body: bytes) -> list[OpenInterest]:
+    """Open interest at the ends of periods, ascending."""
+    return [
+        OpenInterest(
+            symbol=row.symbol,
+            time_ms=row.timestamp,
+            quantity=measure(row.sum_open_interest),
+            value_usd=measure(row.sum_open_interest_value),
+        )
+        for row in decode(_OPEN_INTEREST, body)
     ]
 
 

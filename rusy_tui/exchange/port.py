@@ -20,6 +20,7 @@ from rusy_tui.domain.account import (
     UserEvent,
 )
 from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.history import FundingRate, MarkCandle, OpenInterest
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarketEvent, MarkPrice
 from rusy_tui.domain.order import Fill, OrderBook, OrderIntent, OrderReport, Outcome, Side
@@ -81,6 +82,35 @@ class ExchangePort(Protocol):
 
         The last one may still be forming: its ``closed`` is then False. ``backfill`` lets all
         other requests go first.
+        """
+
+    async def mark_price_candles(
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
+    ) -> Sequence[MarkCandle]:
+        """The mark price over bars that have closed, asked for as :meth:`candles` is."""
+
+    async def funding_rates(
+        self, symbol: str, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[FundingRate]:
+        """What was paid at the funding times in [start_ms, end_ms], ascending.
+
+        At most ``limit``, from the start on; all other requests go first.
+        """
+
+    async def open_interest(
+        self, symbol: str, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[OpenInterest]:
+        """Open interest at the ends of quarters of an hour in [start_ms, end_ms], ascending.
+
+        Quarters without a trade are left out. The exchange keeps a month, and refuses a start
+        before it. All other requests go first.
         """
 
     async def book_top(self, symbol: str) -> BookTop:

@@ -41,9 +41,12 @@ _TIME_COST = Cost(weight=1, priority=Priority.EXIT)
 
 
 class Host(enum.Enum):
-    """The exchange's interfaces: futures, and the one that tells what a key may do."""
+    """The exchange's interfaces: futures, its statistics (at the same address), and the one
+    that tells what a key may do.
+    """
 
     FAPI = "fapi"
+    DATA = "futures/data"
     SAPI = "sapi"
 
 
@@ -193,7 +196,7 @@ class Rest:
 
         Args:
             method: get, post, put or delete.
-            path: after ``/fapi/v1/``.
+            path: after ``/fapi/v1/``, or after the host's own.
             params: in wire form; sent in the query for get, else in the body.
             cost: what the request counts against the limits.
             signed: whether timestamp, recvWindow and signature are added.
@@ -241,12 +244,13 @@ class Rest:
     ) -> Reply:
         if self._client is None:
             raise NoAnswer("the session is not open", sent=False)
-        budget = self.budget if host is Host.FAPI else self._sapi_budget
-        ask = (
-            self._client._request_futures_api
-            if host is Host.FAPI
-            else self._client._request_margin_api
-        )
+        budget = self._sapi_budget if host is Host.SAPI else self.budget
+        client = self._client
+        ask = {
+            Host.FAPI: client._request_futures_api,
+            Host.DATA: client._request_futures_data_api,
+            Host.SAPI: client._request_margin_api,
+        }[host]
         admission = await budget.admit(cost)
         failure: AnsweredError | None = None
         used: dict[tuple[Counted, int], int] = {}

@@ -25,13 +25,15 @@ _RESERVE = 0.1
 # A float that is all but due would otherwise be waited for in steps too small to move time.
 _LEAST_WAIT_S = 0.001
 
-# Until the exchange has announced its own: the usual ones. The last one is nowhere announced;
-# funding rates and funding info share it, by address.
+# Until the exchange has announced its own: the usual ones. The last two are announced nowhere
+# but in the SDK's docstrings, both by address: funding rates and funding info share one, and
+# open interest statistics (weight 0) have the other.
 _USUAL = (
     (Counted.WEIGHT, 60, 2400),
     (Counted.ORDERS, 10, 300),
     (Counted.ORDERS, 60, 1200),
     (Counted.FUNDING, 300, 500),
+    (Counted.STATISTICS, 300, 1000),
 )
 
 

@@ -1,5 +1,6 @@
 """What the readers of replies must give, by a second reading of the same bodies."""
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -49,6 +50,40 @@ def judge_candles(candles: Any, rows: Any) -> None:
     for index, (candle, row) in enumerate(zip(candles, rows, strict=True)):
         over = number(row[0]) + Interval.M15.ms <= OPEN_MS or index < len(rows) - 1
         compare(candle, row, {**_ROW, "closed": given(over), **asked})
+
+
+def judge_mark_candles(candles: Any, rows: Any) -> None:
+    asked = {"symbol": given("BTCUSDT"), "interval": given(Interval.M15)}
+    places = {name: _ROW[name] for name in ("open_time_ms", "open", "high", "low", "close")}
+    closed = [
+        row
+        for index, row in enumerate(rows)
+        if number(row[0]) + Interval.M15.ms <= OPEN_MS or index < len(rows) - 1
+    ]
+    for candle, row in zip(candles, closed, strict=True):
+        compare(candle, row, {**places, **asked})
+
+
+def judge_funding_rates(rates: Any, rows: Any) -> None:
+    regular = [row for row in rows if row.get("rateType", "Regular") == "Regular"]
+    table = {
+        "symbol": word("symbol"),
+        "time_ms": num("fundingTime"),
+        "rate": num("fundingRate"),
+    }
+    for rate, row in zip(rates, regular, strict=True):
+        if row.get("markPrice") in (None, ""):
+            assert math.isnan(rate.mark_price)
+            told = {"symbol": rate.symbol, "time_ms": rate.time_ms, "rate": rate.rate}
+            compare(told, row, table)
+        else:
+            compare(rate, row, {**table, "mark_price": num("markPrice")})
+
+
+OPEN_INTEREST = {
+    "symbol": word("symbol"), "time_ms": num("timestamp"),
+    "quantity": num("sumOpenInterest"), "value_usd": num("sumOpenInterestValue"),
+}  # fmt: skip
 
 
 def _filter(kind: str, name: str) -> Callable[[Any], Decimal]:

@@ -50,7 +50,8 @@ class Answer:
 class ScriptedExchange:
     """Answers per ``METHOD path`` in the order scripted; the last one for ever.
 
-    Paths are those after ``/fapi/``; of the other interface they begin with ``sapi/``.
+    Paths are those after ``/fapi/``; of the other interfaces they begin with ``sapi/`` and
+    ``futures/``.
 
     Unknown paths answer 404. Signatures are checked over the raw bytes.
     """
@@ -76,7 +77,7 @@ class ScriptedExchange:
 
     async def start(self) -> None:
         app = web.Application()
-        app.router.add_route("*", "/{path:(fapi|sapi)/.*}", self._answer)
+        app.router.add_route("*", "/{path:(fapi|sapi|futures)/.*}", self._answer)
         app.router.add_get("/{path:(public|market|private)/.*}", self._socket)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -159,6 +159,33 @@ def test_what_the_market_and_the_account_are(recording: Path) -> None:
     on_simulator(recording, scenario)
 
 
+def test_what_is_kept_of_a_market_beside_its_candles(recording: Path) -> None:
+    async def scenario(
+        exchange: BinanceExchange, simulated: SimulatedExchange, clock: LockstepClock
+    ) -> None:
+        await clock.sleep(1800)
+        now_ms = exchange.exchange_ms()
+        for interval in (Interval.M15, Interval.H1):
+            until_ms = interval.floor(now_ms)
+            marks = await exchange.mark_price_candles("BTCUSDT", interval, FROM_MS, now_ms, 499)
+            assert [one.open_time_ms for one in marks] == list(
+                range(FROM_MS, until_ms, interval.ms)
+            )
+            assert all(25_000 < one.low <= one.open <= one.high < 35_000 for one in marks)
+        rates = await exchange.funding_rates("BTCUSDT", FROM_MS, now_ms, 1000)
+        assert rates
+        assert all(FROM_MS <= rate.time_ms <= now_ms for rate in rates)
+        assert all(rate.time_ms % 28_800_000 == 0 for rate in rates)
+        assert all(abs(rate.rate) < 0.02 and rate.mark_price > 25_000 for rate in rates)
+        open_interest = await exchange.open_interest("BTCUSDT", FROM_MS, now_ms, 500)
+        assert [one.time_ms for one in open_interest] == list(
+            range(FROM_MS + 900_000, now_ms + 1, 900_000)
+        )
+        assert all(one.value_usd / one.quantity > 25_000 for one in open_interest)
+
+    on_simulator(recording, scenario)
+
+
 @both_ways
 def test_a_trade_from_entry_to_flat(recording: Path, switches: Switches) -> None:
     async def scenario(

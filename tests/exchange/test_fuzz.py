@@ -233,6 +233,20 @@ FUZZED = [
         [[samples.kline(OPEN_MS - 900_000, "30011.25"), samples.kline(OPEN_MS)], []],
         "BTCUSDT", Interval.M15, OPEN_MS,
     ),
+    reply(
+        market_replies.mark_price_candles, replies.judge_mark_candles,
+        [[samples.kline(OPEN_MS - 900_000, "30011.25"), samples.kline(OPEN_MS)], []],
+        "BTCUSDT", Interval.M15, OPEN_MS,
+    ),
+    reply(
+        market_replies.funding_rates, replies.judge_funding_rates,
+        [[samples.funding_rate(OPEN_MS), samples.funding_rate(OPEN_MS + 1, markPrice=""),
+          samples.funding_rate(OPEN_MS + 2, rateType="Special", symbol=SHIB)]],
+    ),
+    reply(
+        market_replies.open_interest, judge_rows(replies.OPEN_INTEREST),
+        [[samples.open_interest(OPEN_MS), samples.open_interest(OPEN_MS + 900_000)]],
+    ),
     reply(market_replies.instruments, replies.judge_instruments, [INFO]),
     reply(market_replies.book_snapshot, replies.judge_snapshot, [DEPTH]),
     reply(market_replies.book_top, replies.judge_depth, [DEPTH], "BTCUSDT"),

@@ -1,6 +1,7 @@
 """From the exchange's words to ours: exact numbers, no guesses."""
 
 import json
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -131,6 +132,41 @@ def test_candles_are_closed_only_when_that_is_certain() -> None:
     assert (candle.volume, candle.quote_volume, candle.trades, candle.taker_buy_volume) == (
         123.456, 3703680.5, 4321.0, 60.1,
     )  # fmt: skip
+
+
+def test_the_mark_price_is_told_of_closed_bars_alone() -> None:
+    body = raw([samples.kline(OPEN_MS), samples.kline(OPEN_MS + 900_000)])
+    end_ms = OPEN_MS + 1_800_000
+
+    def opens(sure_ms: int) -> list[int]:
+        candles = market_replies.mark_price_candles(body, "BTCUSDT", Interval.M15, sure_ms)
+        return [candle.open_time_ms for candle in candles]
+
+    assert opens(end_ms - 1) == [OPEN_MS]
+    assert opens(end_ms) == [OPEN_MS, OPEN_MS + 900_000]
+    (candle,) = market_replies.mark_price_candles(body, "BTCUSDT", Interval.M15, 0)
+    assert (candle.open, candle.high, candle.low, candle.close) == (
+        30000.0, 30020.0, 29990.1, 30010.5,
+    )  # fmt: skip
+
+
+def test_funding_without_a_mark_price_has_none_and_what_is_special_is_no_rate() -> None:
+    rows = [
+        samples.funding_rate(OPEN_MS),
+        samples.funding_rate(OPEN_MS + 1, markPrice=""),
+        samples.funding_rate(OPEN_MS + 1, rateType="Special", fundingRate="0.02"),
+    ]
+    first, second = market_replies.funding_rates(raw(rows))
+    assert (first.symbol, first.time_ms, first.rate) == ("BTCUSDT", OPEN_MS, -0.0375)
+    assert first.mark_price == 34287.54619963
+    assert (second.time_ms, second.rate) == (OPEN_MS + 1, -0.0375)
+    assert math.isnan(second.mark_price)
+
+
+def test_open_interest() -> None:
+    (one,) = market_replies.open_interest(raw([samples.open_interest(OPEN_MS)]))
+    assert (one.symbol, one.time_ms) == ("BTCUSDT", OPEN_MS)
+    assert (one.quantity, one.value_usd) == (20403.637, 150570784.07809979)
 
 
 def test_instruments_and_limits() -> None:

@@ -17,8 +17,10 @@ from tests.exchange.scripted import START_MS, Answer, ScriptedExchange, in_locks
 from tests.exchange.wire_samples import (
     EXCHANGE_INFO,
     POSITION,
+    funding_rate,
     income,
     kline,
+    open_interest,
     user_trade,
 )
 
@@ -52,6 +54,47 @@ def test_candles_ask_for_what_they_weigh() -> None:
         assert not (await exchange.candles("BTCUSDT", Interval.M15, 1, end_ms, 2))[-1].closed
         await clock.sleep(0.1)
         assert (await exchange.candles("BTCUSDT", Interval.M15, 1, end_ms, 2))[-1].closed
+
+    in_lockstep(scenario)
+
+
+def test_what_is_beside_candles_is_asked_for_and_counted_where_it_counts() -> None:
+    async def scenario(
+        scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
+    ) -> None:
+        await exchange.connect()
+
+        def used(counted: Counted) -> int:
+            limits = [one for one in exchange.budget.limits if one.counted is counted]
+            assert all(one.pending == 0 for one in limits)
+            return limits[0].used_at(clock.monotonic_s())
+
+        before = used(Counted.WEIGHT)
+        open_ms = START_MS - START_MS % 900_000
+        scripted.script(
+            "GET v1/markPriceKlines", Answer([kline(open_ms - 900_000), kline(open_ms)])
+        )
+        scripted.script("GET v1/fundingRate", Answer([funding_rate(open_ms)]))
+        scripted.script("GET futures/data/openInterestHist", Answer([open_interest(open_ms)]))
+        span = ("BTCUSDT", 1, START_MS)
+        marks = await exchange.mark_price_candles("BTCUSDT", Interval.M15, 1, START_MS, 499)
+        assert [candle.open_time_ms for candle in marks] == [open_ms - 900_000]
+        assert used(Counted.WEIGHT) == before + 2
+        (rate,) = await exchange.funding_rates(*span, 1000)
+        (interest,) = await exchange.open_interest(*span, 500)
+        assert (rate.time_ms, interest.time_ms) == (open_ms, open_ms)
+        # Neither weighs anything: each has a limit of its own.
+        assert used(Counted.WEIGHT) == before + 2
+        assert (used(Counted.FUNDING), used(Counted.STATISTICS)) == (1, 1)
+        times = f"startTime=1&endTime={START_MS}"
+        asked = {
+            "GET v1/markPriceKlines": f"symbol=BTCUSDT&interval=15m&{times}&limit=499",
+            "GET v1/fundingRate": f"symbol=BTCUSDT&{times}&limit=1000",
+            "GET futures/data/openInterestHist":
+                f"symbol=BTCUSDT&period=15m&{times}&limit=500",
+        }  # fmt: skip
+        for request, raw in asked.items():
+            assert [one.raw for one in scripted.requests(request)] == [raw]
 
     in_lockstep(scenario)
 

@@ -121,7 +121,8 @@ def test_announced_limits_rule() -> None:
         await use(budget, Cost(weight=1), {})
         assert clock.monotonic_s() == pytest.approx(60)
         assert {(limit.counted, limit.window_s) for limit in budget.limits} == {
-            WEIGHT, TEN_S, (Counted.ORDERS, 60), (Counted.FUNDING, 300), (Counted.ORDERS, 3600),
+            WEIGHT, TEN_S, (Counted.ORDERS, 60), (Counted.FUNDING, 300),
+            (Counted.STATISTICS, 300), (Counted.ORDERS, 3600),
         }  # fmt: skip
 
     in_lockstep(scenario)

@@ -67,6 +67,23 @@ def kline(open_ms: int, close: str = "30010.50") -> list[Any]:
     ]  # fmt: skip
 
 
+def funding_rate(time_ms: int, **changed: Any) -> dict[str, Any]:
+    """A row of fundingRate."""
+    return {
+        "symbol": "BTCUSDT", "fundingRate": "-0.03750000", "fundingTime": time_ms,
+        "markPrice": "34287.54619963", "rateType": "Regular", **changed,
+    }  # fmt: skip
+
+
+def open_interest(time_ms: int) -> dict[str, Any]:
+    """A row of openInterestHist."""
+    return {
+        "symbol": "BTCUSDT", "sumOpenInterest": "20403.63700000",
+        "sumOpenInterestValue": "150570784.07809979", "CMCCirculatingSupply": "165880.538",
+        "timestamp": time_ms,
+    }  # fmt: skip
+
+
 POSITION: dict[str, Any] = {
     "symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "-0.010",
     "entryPrice": "30000.1", "breakEvenPrice": "29985.1", "markPrice": "29950.00000000",

@@ -19,6 +19,7 @@ from rusy_tui.domain.account import (
 )
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import ExchangeError
+from rusy_tui.domain.history import FundingRate, MarkCandle, OpenInterest
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.market import BookTop, MarkPrice
 from rusy_tui.domain.order import (
@@ -245,6 +246,28 @@ class MemoryExchange:
         *,
         backfill: bool = False,
     ) -> Sequence[Candle]:
+        return []
+
+    async def mark_price_candles(
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
+    ) -> Sequence[MarkCandle]:
+        return []
+
+    async def funding_rates(
+        self, symbol: str, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[FundingRate]:
+        return []
+
+    async def open_interest(
+        self, symbol: str, start_ms: int, end_ms: int, limit: int
+    ) -> Sequence[OpenInterest]:
         return []
 
     async def book_top(self, symbol: str) -> BookTop:
