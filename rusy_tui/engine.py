@@ -12,12 +12,10 @@ differ.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-
-import structlog
 
 from rusy_tui import __version__
 from rusy_tui.attention import Attention
@@ -55,15 +53,12 @@ from rusy_tui.execution.ids import Ids
 from rusy_tui.execution.recover import recover
 from rusy_tui.link.hub import Publisher
 from rusy_tui.lookout import Lookout
-from rusy_tui.market.service import MarketService
+from rusy_tui.market.source import BarSource
 from rusy_tui.scoring import Scoring
 from rusy_tui.store.store import Store
+from rusy_tui.tasks import Tasks
 from rusy_tui.teller import Teller
 
-log = structlog.get_logger("engine")
-
-# What ended by a defect begins again after this; wall seconds.
-BEGIN_AGAIN_S = 1.0
 # The route of the streams that tells of changed contracts.
 CONTRACTS_ROUTE = "market"
 RECONCILING, STARTING, DATABASE = "reconciling", "starting", "database"
@@ -73,9 +68,9 @@ RECONCILING, STARTING, DATABASE = "reconciling", "starting", "database"
 class Parts:
     """What an engine is made of; launch chooses the kinds.
 
-    ``symbols`` are traded; ``randomness`` is seeded in lockstep; ``stale_after_s`` is how old
-    a price may be to act on and ``heartbeat_s`` how often that is looked at, both in wall
-    seconds; ``speed`` is the demo's own where ``pace_control`` is given.
+    ``symbols`` are traded, and ``bars`` are theirs; ``randomness`` is seeded in lockstep;
+    ``stale_after_s`` is how old a price may be to act on and ``heartbeat_s`` how often that is
+    looked at, both in wall seconds; ``speed`` is the demo's where ``pace_control`` is given.
     """
 
     settings: Settings
@@ -83,6 +78,7 @@ class Parts:
     clock: Clock
     exchange: ExchangePort
     store: Store
+    bars: BarSource
     ensemble: Ensemble
     publisher: Publisher
     randomness: random.Random
@@ -105,7 +101,6 @@ class Engine:
         self._user_events: asyncio.Queue[UserEvent] = asyncio.Queue()
         # Market routes, and single streams of them, that are cut.
         self._cut: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._decided = asyncio.Condition()
         self._decided_ms: dict[str, int] = {}
@@ -115,14 +110,10 @@ class Engine:
         self._teller = Teller(
             parts.publisher, parts.clock, parts.symbols, manifest.version, settings.risk
         )
+        self._tasks = Tasks(parts.clock, lambda why: self._halt("defect", why))
+        self._spawn, self._keep_up = self._tasks.spawn, self._tasks.keep_up
         self._gates = Gates(self._gates_changed)
-        self._market = MarketService(
-            parts.exchange,
-            parts.store.candles,
-            parts.clock,
-            symbols=parts.symbols,
-            warmup_bars={Interval(k): n for k, n in manifest.warmup_bars.items()},
-        )
+        self._bars = parts.bars
         self._executor = Executor(
             parts.exchange,
             parts.store,
@@ -165,7 +156,7 @@ class Engine:
             settings=settings,
             clock=parts.clock,
             store=parts.store,
-            market=self._market,
+            bars=self._bars,
             ensemble=parts.ensemble,
             desk=self._desk,
             gates=self._gates,
@@ -233,7 +224,7 @@ class Engine:
         await self._account.prepare(settings.exchange.recv_window_ms)
         # Fills are listened to before anything is reconciled, so that none falls between.
         self._keep_up(lambda: exchange.run_user_stream(symbols, self._user_events.put_nowait))
-        await self._market.backfill(self._progress)
+        await self._bars.start(self._progress)
         await self._load_charts()
         self._progress("reconciling with the exchange")
         await self._account.begin(self._user_events)
@@ -247,7 +238,7 @@ class Engine:
         )
         self._keep_up(self._on_market_events)
         self._keep_up(self._on_closed_bars)
-        self._keep_up(self._market.watch_closes)
+        self._keep_up(self._bars.run)
         self._keep_up(self._lookout.run)
         self._keep_up(self._lookout.watch_contracts)
         self._spawn(self._attention.run())
@@ -286,10 +277,7 @@ class Engine:
         await self._parts.store.journal.append("start", "engine", payload, now_ms)
 
     async def _stop(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
         await self._executor.close()
         await self._exchange.close()
 
@@ -331,7 +319,7 @@ class Engine:
                 case CandleUpdate(candle=candle):
                     self._teller.candle(candle)
                     if candle.closed:
-                        self._spawn(self._with_database(self._market.take(candle)))
+                        self._bars.take(candle)
                 case BookTop():
                     self._account.book.see_top(event, self._clock.monotonic_s())
                     self._quote(event.symbol, event.event_ms)
@@ -353,13 +341,10 @@ class Engine:
                     if route == CONTRACTS_ROUTE:
                         # A change meanwhile was told to nobody.
                         self._lookout.contract_changed()
-                    for symbol in self._parts.symbols:
-                        for interval in self._intervals:
-                            late = self._market.catch_up(symbol, interval)
-                            self._spawn(self._with_database(late))
+                    self._spawn(self._with_database(self._bars.catch_up()))
 
     async def _on_closed_bars(self) -> None:
-        async for candle in self._market.closed():
+        async for candle in self._bars.closed():
             await self._with_database(self._on_closed_bar(candle))
             self._holdings_changed()
 
@@ -506,34 +491,3 @@ class Engine:
                 )
                 self._teller.chart(symbol, bars)
         self._teller.connected()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _keep_up(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do what must never end while positions may be open: a defect halts entries, and the
-        work begins anew.
-        """
-
-        def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and task.exception() is not None:
-                self._spawn(self._begin_again(work))
-
-        self._spawn(work()).add_done_callback(ended)
-
-    async def _begin_again(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        await self._clock.sleep(BEGIN_AGAIN_S)
-        self._keep_up(work)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is not None:
-            # No entries until somebody has looked; exits have tasks of their own.
-            self._halt("defect", f"a task of the engine failed: {error!r}")
-            log.error("task failed", why=repr(error), exc_info=error)

@@ -31,6 +31,7 @@ from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.launching.job import Job
 from rusy_tui.launching.summary import Result, result_of
 from rusy_tui.link.hub import Publisher
+from rusy_tui.market.service import MarketService
 from rusy_tui.monitoring import logs
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.feeds import Feed
@@ -150,12 +151,20 @@ async def world(
                 symbols=settings.data.symbols,
             )
         )
+        bars = MarketService(
+            adapter,
+            store.candles,
+            clock,
+            symbols=settings.data.symbols,
+            warmup_bars=networks.manifest.warmup,
+        )
         parts = Parts(
             settings=settings,
             symbols=settings.data.symbols,
             clock=clock,
             exchange=adapter,
             store=store,
+            bars=bars,
             ensemble=networks,
             publisher=publisher,
             randomness=random.Random(seed),

@@ -20,7 +20,7 @@ from rusy_tui.ensemble.scoreboard import Scoreboard
 from rusy_tui.execution.account import AccountKeeper
 from rusy_tui.execution.executor import Executor
 from rusy_tui.features.indicators import screen_indicators
-from rusy_tui.market.service import MarketService
+from rusy_tui.market.source import BarSource
 from rusy_tui.store.store import Store
 from rusy_tui.teller import Teller
 
@@ -37,7 +37,7 @@ class Scoring:
         settings: Settings,
         clock: Clock,
         store: Store,
-        market: MarketService,
+        bars: BarSource,
         ensemble: Ensemble,
         desk: Desk,
         gates: Gates,
@@ -50,7 +50,7 @@ class Scoring:
         self._settings = settings
         self._clock = clock
         self._store = store
-        self._market = market
+        self._bars = bars
         self._ensemble = ensemble
         self._desk = desk
         self._gates = gates
@@ -70,9 +70,9 @@ class Scoring:
         self._scoreboard.closed(candle)
         symbol, close_ms = candle.symbol, candle.close_time_ms
         hour_ms = Interval.H1.floor(close_ms) - Interval.H1.ms
-        await self._market.await_bar(symbol, Interval.H1, hour_ms)
-        quarters = await self._market.window(symbol, Interval.M15, close_ms)
-        hours = await self._market.window(symbol, Interval.H1, close_ms)
+        await self._bars.await_bar(symbol, Interval.H1, hour_ms)
+        quarters = await self._bars.window(symbol, Interval.M15, close_ms)
+        hours = await self._bars.window(symbol, Interval.H1, close_ms)
         await self._keep_outcomes(symbol, quarters)
         try:
             prediction, features = await self._ensemble.judge(

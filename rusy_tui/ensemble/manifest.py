@@ -138,6 +138,11 @@ class Manifest(_Frozen, frozen=True, kw_only=True):
     trading: Trading
     software: dict[str, str]
 
+    @property
+    def warmup(self) -> dict[Interval, int]:
+        """How many bars of each interval a vote needs before it."""
+        return {Interval(name): bars for name, bars in self.warmup_bars.items()}
+
     def calibration(self, flow_present: bool) -> Calibration:
         """The calibration for the inputs that were there."""
         return self.calibrations[WITH_FLOW if flow_present else WITHOUT_FLOW]

@@ -75,17 +75,26 @@ async def build(
         await asyncio.gather(stored, exchange, networks, return_exceptions=True)
     progress("opening the database")
     from rusy_tui.engine import Parts
+    from rusy_tui.market.service import MarketService
     from rusy_tui.store.store import Store
 
     venue = settings.exchange.venue.value
     store = await Store.open(address, market.clock, venue, account, size=_DATABASE_CALLS)
     stack.push_async_callback(store.close)
+    bars = MarketService(
+        market.exchange,
+        store.candles,
+        market.clock,
+        symbols=settings.data.symbols,
+        warmup_bars=ensemble.manifest.warmup,
+    )
     return Parts(
         settings=settings,
         symbols=settings.data.symbols,
         clock=market.clock,
         exchange=market.exchange,
         store=store,
+        bars=bars,
         ensemble=ensemble,
         publisher=publisher,
         randomness=random.Random(random.SystemRandom().getrandbits(64)),

@@ -5,7 +5,7 @@ once, and only when they are stored and nothing is missing before them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import structlog
 
@@ -15,6 +15,7 @@ from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, StorageError, UnreachableError
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.market.sequence import Known, Missing, Next, place
+from rusy_tui.market.source import Progress
 from rusy_tui.market.validation import absent_made_nan, fault_of
 from rusy_tui.store.candles import Candles
 
@@ -28,8 +29,6 @@ CLOSE_GRACE_S = 2.0
 # and this often before it waits for the next close.
 RETRY_S = 1.0
 RETRIES = 10
-
-Progress = Callable[[str], None]
 
 
 class MarketService:
@@ -50,6 +49,7 @@ class MarketService:
         self._symbols = tuple(symbols)
         self._warmup = dict(warmup_bars)
         self._last: dict[tuple[str, Interval], int] = {}
+        self._received: asyncio.Queue[Candle] = asyncio.Queue()
         self._closed: asyncio.Queue[Candle] = asyncio.Queue()
         self._waiters: list[tuple[str, Interval, int, asyncio.Future[None]]] = []
         self._lanes: dict[tuple[str, Interval], asyncio.Lock] = {
@@ -59,7 +59,7 @@ class MarketService:
         }
         self.quarantined = 0
 
-    async def backfill(self, progress: Progress) -> None:
+    async def start(self, progress: Progress) -> None:
         """Fetch and store the bars that the models need before they may score.
 
         Raises:
@@ -93,8 +93,26 @@ class MarketService:
         while True:
             yield await self._closed.get()
 
-    async def take(self, candle: Candle) -> None:
-        """Take a closed candle from a stream or from REST; a second time does nothing."""
+    async def run(self) -> None:
+        """Write what is received, and ask for what is late, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write())
+            group.create_task(self.watch_closes())
+
+    async def _write(self) -> None:
+        while True:
+            candle = await self._received.get()
+            try:
+                await self._take(candle)
+            except StorageError as error:
+                # Nothing was taken: it is behind when the database is back.
+                log.warning("bar not stored", why=str(error))
+
+    def take(self, candle: Candle) -> None:
+        """Take a closed candle from a stream; a second time does nothing."""
+        self._received.put_nowait(candle)
+
+    async def _take(self, candle: Candle) -> None:
         key = (candle.symbol, candle.interval)
         lane = self._lanes.get(key)
         if lane is None:
@@ -129,11 +147,25 @@ class MarketService:
         try:
             await self._clock.within(CLOSE_GRACE_S, asyncio.shield(arrived))
         except TimeoutError:
-            await self.catch_up(symbol, interval)
+            await self._catch_up(symbol, interval)
         return self._last.get((symbol, interval), -1) >= open_ms
 
-    async def catch_up(self, symbol: str, interval: Interval) -> None:
-        """Fetch whatever has closed since the last bar taken."""
+    async def catch_up(self) -> None:
+        """Fetch whatever has closed since the last bars taken."""
+        for lane in self._lanes:
+            await self._catch_up(*lane)
+
+    def behind(self) -> Mapping[tuple[str, Interval], int]:
+        """Rows in which bars are missing that should be there: by how many ms they are late."""
+        now_ms = self._exchange.exchange_ms()
+        grace_ms = round(CLOSE_GRACE_S * 1000 * self._clock.speed)
+        late = {
+            (symbol, interval): now_ms - (last_ms + 2 * interval.ms)
+            for (symbol, interval), last_ms in self._last.items()
+        }
+        return {lane: late_ms for lane, late_ms in late.items() if late_ms > grace_ms}
+
+    async def _catch_up(self, symbol: str, interval: Interval) -> None:
         async with self._lanes[symbol, interval]:
             if self._is_behind(symbol, interval):
                 from_ms = self._last[symbol, interval] + interval.ms
@@ -160,7 +192,7 @@ class MarketService:
                 behind = [lane for lane in self._lanes if self._is_behind(*lane)]
                 try:
                     for symbol, interval in behind:
-                        await self.catch_up(symbol, interval)
+                        await self._catch_up(symbol, interval)
                 except StorageError as error:
                     # Nothing was taken: the same bars are behind when the database is back.
                     log.warning("bars not stored", why=str(error))

@@ -135,7 +135,7 @@ class Scene:
         )
 
     async def backfill(self) -> None:
-        await self.service.backfill(lambda text: None)
+        await self.service.start(lambda text: None)
 
     def announced(self) -> list[Candle]:
         """What was passed on since the last look, oldest first."""

@@ -38,7 +38,7 @@ def test_a_forming_bar_is_never_stored() -> None:
     async def scene(scene: Scene) -> None:
         await scene.clock.sleep(60)
         await scene.backfill()
-        await scene.service.catch_up("BTCUSDT", Interval.M15)
+        await scene.service.catch_up()
         assert max(scene.store.opens()) == START_MS - STEP
 
     play(scene)
@@ -49,7 +49,7 @@ def test_live_bars_are_passed_on_once_and_in_order() -> None:
         await scene.backfill()
         for number in (0, 0, 1, 0, 1, 2):
             await scene.clock.sleep_until_market(START_MS + (number + 1) * STEP)
-            await scene.service.take(bar(number))
+            await scene.service._take(bar(number))
         assert scene.opens() == [0, 1, 2]
         assert scene.store.written == 20 + 5 + 3
 
@@ -60,7 +60,7 @@ def test_a_gap_is_filled_over_rest_before_the_bar_after_it() -> None:
     async def scene(scene: Scene) -> None:
         await scene.backfill()
         await scene.clock.sleep_until_market(START_MS + 5 * STEP)
-        await scene.service.take(bar(4))
+        await scene.service._take(bar(4))
         assert scene.opens() == [0, 1, 2, 3, 4]
 
     play(scene)
@@ -71,10 +71,10 @@ def test_a_gap_that_can_not_be_filled_holds_back_what_follows() -> None:
         await scene.backfill()
         await scene.clock.sleep_until_market(START_MS + 5 * STEP)
         scene.exchange.missing = {START_MS + 2 * STEP}
-        await scene.service.take(bar(4))
+        await scene.service._take(bar(4))
         assert scene.opens() == [0, 1]
         scene.exchange.missing = set()
-        await scene.service.take(bar(4))
+        await scene.service._take(bar(4))
         assert scene.opens() == [2, 3, 4]
 
     play(scene)
@@ -85,9 +85,9 @@ def test_a_gap_that_could_not_be_asked_for_is_asked_for_again() -> None:
         await scene.backfill()
         await scene.clock.sleep_until_market(START_MS + 3 * STEP)
         scene.exchange.failures = 1
-        await scene.service.take(bar(2))
+        await scene.service._take(bar(2))
         assert scene.opens() == []
-        await scene.service.catch_up("BTCUSDT", Interval.M15)
+        await scene.service.catch_up()
         assert scene.opens() == [0, 1, 2]
 
     play(scene)
@@ -99,7 +99,7 @@ def test_a_bar_that_breaks_a_rule_ends_the_row_there() -> None:
         bad_ms = START_MS + 700 * STEP
         scene.exchange.odd = {bad_ms: candle(bad_ms, high=1.0)}
         await scene.clock.sleep_until_market(START_MS + 1200 * STEP)
-        await scene.service.catch_up("BTCUSDT", Interval.M15)
+        await scene.service.catch_up()
         assert scene.opens() == list(range(700))
         assert scene.service.quarantined == 1
         assert max(scene.store.opens()) == bad_ms - STEP
@@ -154,12 +154,12 @@ def test_a_quarter_that_closes_with_its_hour_sees_that_hour(hour_first: bool) ->
         await scene.backfill()
         for number in range(3):
             await scene.clock.sleep_until_market(START_MS + (number + 1) * STEP)
-            await scene.service.take(bar(number))
+            await scene.service._take(bar(number))
         await scene.clock.sleep_until_market(START_MS + HOUR_MS)
         hour = candle(START_MS, Interval.H1)
         first, then = (hour, bar(3)) if hour_first else (bar(3), hour)
-        await scene.service.take(first)
-        later = asyncio.get_running_loop().create_task(scene.service.take(then))
+        await scene.service._take(first)
+        later = asyncio.get_running_loop().create_task(scene.service._take(then))
         assert await scene.service.await_bar("BTCUSDT", Interval.H1, START_MS)
         await later
         hours = await scene.service.window("BTCUSDT", Interval.H1, START_MS + HOUR_MS)
@@ -174,7 +174,7 @@ def test_an_hour_stored_early_is_not_seen_by_quarters_that_closed_before_it() ->
     async def scene(scene: Scene) -> None:
         await scene.backfill()
         await scene.clock.sleep_until_market(START_MS + HOUR_MS)
-        await scene.service.take(candle(START_MS, Interval.H1))
+        await scene.service._take(candle(START_MS, Interval.H1))
         hours = await scene.service.window("BTCUSDT", Interval.H1, START_MS + 2 * STEP)
         assert hours.open_time_ms[-1] == START_MS - HOUR_MS
         assert len(hours) == 5
@@ -207,7 +207,7 @@ def test_an_hour_that_nobody_gives_is_told() -> None:
 def test_a_symbol_that_is_not_configured_is_ignored() -> None:
     async def scene(scene: Scene) -> None:
         await scene.backfill()
-        await scene.service.take(msgspec.structs.replace(bar(0), symbol="XRPUSDT"))
+        await scene.service._take(msgspec.structs.replace(bar(0), symbol="XRPUSDT"))
         assert scene.announced() == []
 
     play(scene)
@@ -217,7 +217,7 @@ def test_absent_columns_are_nan_in_what_is_stored() -> None:
     async def scene(scene: Scene) -> None:
         await scene.backfill()
         await scene.clock.sleep_until_market(START_MS + STEP)
-        await scene.service.take(bar(0, trades=0.0, taker_buy_volume=0.0))
+        await scene.service._take(bar(0, trades=0.0, taker_buy_volume=0.0))
         stored = scene.store.rows["BTCUSDT", Interval.M15, START_MS]
         assert stored.trades != stored.trades
         (announced,) = scene.announced()
