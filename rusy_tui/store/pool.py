@@ -6,7 +6,7 @@ they were made: what lockstep needs, so that no result depends on which of two w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import asyncpg
 
 from rusy_tui.domain.clock import Clock
 from rusy_tui.store.address import DatabaseAddress
-from rusy_tui.store.errors import translated
+from rusy_tui.store.errors import DatabaseLost, DatabaseRefused, translated
 
 T = TypeVar("T")
 
@@ -23,6 +23,16 @@ _EPOCH_2000_MS = 946_684_800_000
 # Real time: after this long without an answer the database counts as lost.
 _CALL_LIMIT_S = 15.0
 _CONNECT_LIMIT_S = 10.0
+# Migrations, dumps and restores: as long as it takes.
+_LONG_LIMIT_S = 7 * 86_400.0
+# While it works the server looks every second whether we are still there; while it doesn't,
+# the network does, and tells it of a machine that is gone within 25 s (on TCP).
+_END_WITH_US = {
+    "client_connection_check_interval": "1s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 
 class Session:
@@ -58,10 +68,80 @@ class Session:
         """The first column of the first row, None when there is no row."""
         return await self._finish(self._connection.fetchval(query, *arguments))
 
+    async def answers(self, within_s: float) -> bool:
+        """Whether the server still answers; a connection that doesn't is given up."""
+        try:
+            await self._finish(self._connection.execute("SELECT 1", timeout=within_s))
+        except DatabaseLost:
+            return False
+        return True
+
+    # What may take long -----------------------------------------------------------------
+
+    async def run_long(self, script: str) -> None:
+        """Run SQL that may take its time; whoever is cancelled meanwhile ends the connection.
+
+        A single statement runs outside a transaction unless one was begun.
+
+        Raises:
+            DatabaseLost: the connection broke.
+            DatabaseRefused: the answer is no.
+        """
+        await self._abandonable(self._connection.execute(script, timeout=_LONG_LIMIT_S))
+
+    async def value_long(self, query: str, *arguments: object) -> Any:
+        """As :meth:`value`, of a query that may take its time."""
+        call = self._connection.fetchval(query, *arguments, timeout=_LONG_LIMIT_S)
+        return await self._abandonable(call)
+
+    async def rows_long(self, query: str, *arguments: object) -> "list[asyncpg.Record]":
+        """As :meth:`rows`, of a query that may take its time."""
+        call = self._connection.fetch(query, *arguments, timeout=_LONG_LIMIT_S)
+        return await self._abandonable(call)
+
+    async def copy_text_out(
+        self, query: str, sink: Callable[[bytes], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Hand the rows of a query to a sink, piece by piece, as COPY writes text."""
+        await self._abandonable(
+            self._connection.copy_from_query(
+                query, output=sink, format="text", timeout=_LONG_LIMIT_S
+            )
+        )
+
+    async def copy_text_in(
+        self, table: str, columns: Sequence[str], source: AsyncIterable[bytes]
+    ) -> int:
+        """Add rows in the form that :meth:`copy_text_out` gives; their number."""
+        status = await self._abandonable(
+            self._connection.copy_to_table(
+                table, source=source, columns=columns, format="text", timeout=_LONG_LIMIT_S
+            )
+        )
+        return int(status.rpartition(" ")[2])
+
+    async def end_with_us(self) -> None:
+        """Have the server end this connection's work soon after our process or machine ended.
+
+        Else it finds out only when it has something to say: a statement would run to its end,
+        and locks would be held as long. A server that can't do so is left as it is.
+        """
+        for name, value in _END_WITH_US.items():
+            with suppress(DatabaseRefused):
+                await self.execute("SELECT set_config($1, $2, false)", name, value)
+
+    def on_end(self, call: Callable[[], None]) -> None:
+        """Have something called when the connection ends, whoever ended it."""
+        self._connection.add_termination_listener(lambda _: call())
+
     @property
     def lost(self) -> bool:
         """Whether the connection is gone."""
         return self._connection.is_closed()
+
+    def cut(self) -> None:
+        """End the connection at once, without a word to the server."""
+        self._connection.terminate()
 
     async def close(self) -> None:
         """Say goodbye to the server; at once when it doesn't answer."""
@@ -89,6 +169,19 @@ class Session:
                 # A server that doesn't answer won't answer a request to cancel either, and a
                 # connection whose two ends disagree (as when the server ended it just before
                 # the call) is of no use.
+                self._connection.terminate()
+                raise
+
+    async def _abandonable(self, call: Coroutine[Any, Any, T]) -> T:
+        """Run a call that nobody waits for once its caller is cancelled: the connection, and
+        with it an open transaction, then ends in the middle of it.
+        """
+        with self._clock.outside_work(), translated(self._address):
+            try:
+                return await call
+            except asyncpg.PostgresError:
+                raise
+            except BaseException:
                 self._connection.terminate()
                 raise
 

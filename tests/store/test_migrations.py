@@ -9,7 +9,7 @@ from rusy_tui.clock import SystemClock
 from rusy_tui.domain.errors import StorageError
 from rusy_tui.resources import sql_dir
 from rusy_tui.store.address import DatabaseAddress
-from rusy_tui.store.migrations import migrate, migrations_in
+from rusy_tui.store.migrations import OUTSIDE, OUTSIDE_ON_TIMESCALE, migrate, migrations_in
 from rusy_tui.store.pool import Database
 
 
@@ -92,3 +92,60 @@ def test_names_must_count_on(folder: Path, name: str) -> None:
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="Rusy again"):
         migrations_in(tmp_path)
+
+
+# Outside a transaction --------------------------------------------------------------------
+
+_INDEX = "CREATE INDEX CONCURRENTLY IF NOT EXISTS extra_index ON journal (kind);"
+
+
+async def test_a_marked_one_runs_outside_a_transaction(
+    database: Database, folder: Path
+) -> None:
+    add(folder, f"{OUTSIDE}\n-- Why; it is found by kind.\n{_INDEX}\n")
+    assert len(await migrate(database, folder)) == 1
+    assert await database.value("SELECT to_regclass('extra_index') IS NOT NULL")
+    assert await migrate(database, folder) == []
+
+
+async def test_one_without_the_mark_is_refused_by_the_server(
+    database: Database, folder: Path
+) -> None:
+    add(folder, _INDEX)
+    with pytest.raises(StorageError, match="cannot run inside a transaction block"):
+        await migrate(database, folder)
+
+
+async def test_one_for_timescaledb_is_recorded_elsewhere(
+    database: Database, folder: Path
+) -> None:
+    add(folder, f"{OUTSIDE_ON_TIMESCALE}\nCALL refresh_continuous_aggregate('d', NULL, NULL)")
+    assert len(await migrate(database, folder)) == 1
+    assert await migrate(database, folder) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (f"{OUTSIDE}\n{_INDEX} {_INDEX}", "2 statements"),
+        (f"{OUTSIDE}\n-- {_INDEX}", "0 statements"),
+        (f"{OUTSIDE}\nCREATE INDEX CONCURRENTLY a ON journal (kind)", "run twice"),
+        (f"{OUTSIDE}\nINSERT INTO timeframes VALUES ('a;b', 1, true)", "run twice"),
+        (f"{OUTSIDE}\nDO $x$ BEGIN PERFORM 1; END $x$;", "run twice"),
+        ("-- rusy: outside transactions\nSELECT 1", "mark nobody knows"),
+    ],
+)
+def test_a_marked_one_must_be_one_statement_that_may_be_repeated(
+    folder: Path, script: str, why: str
+) -> None:
+    add(folder, script)
+    with pytest.raises(StorageError, match=why):
+        migrations_in(folder)
+
+
+async def test_until_a_number_and_no_further(database: Database, folder: Path) -> None:
+    number = add(folder, "CREATE TABLE extra (a int);")
+    add(folder, "CREATE TABLE more (a int);")
+    assert [each.number for each in await migrate(database, folder, until=number)] == [number]
+    assert await database.value("SELECT to_regclass('more')") is None
+    assert [each.number for each in await migrate(database, folder)] == [number + 1]
