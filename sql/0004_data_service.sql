@@ -24,6 +24,22 @@ COMMENT ON TABLE market_data_revisions IS
 COMMENT ON COLUMN market_data_revisions.revision IS
     'Its number then; the one in market_data is higher';
 
+-- A trigger, for only it sees the very row that is replaced when two writers are at work.
+CREATE FUNCTION keep_revised() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO market_data_revisions (
+        venue, symbol, timeframe, open_time, revision, open, high, low, close,
+        volume, quote_volume, trades, taker_buy_volume, source)
+    VALUES (
+        OLD.venue, OLD.symbol, OLD.timeframe, OLD.open_time, OLD.revision, OLD.open, OLD.high,
+        OLD.low, OLD.close, OLD.volume, OLD.quote_volume, OLD.trades, OLD.taker_buy_volume,
+        OLD.source);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER market_data_revised AFTER UPDATE ON market_data
+    FOR EACH ROW EXECUTE FUNCTION keep_revised();
+
 CREATE TABLE findings (
     venue text NOT NULL,
     symbol text NOT NULL,

@@ -1,6 +1,6 @@
 """Closed bars: written exactly once, read as columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -9,56 +9,45 @@ import numpy as np
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import Defect
+from rusy_tui.store import bulk
+from rusy_tui.store.binary_copy import milliseconds
+from rusy_tui.store.errors import DatabaseRefused
 from rusy_tui.store.pool import Database
 
-# numpy's epoch, seen from PostgreSQL's (2000-01-01), in milliseconds.
-_EPOCH_2000_MS = 946_684_800_000
-
 _VALUES = ", ".join(COLUMNS)
-_DIFFERS = (
-    f"({', '.join(f'kept.{name}' for name in COLUMNS)}) "
-    f"IS DISTINCT FROM ({', '.join(f'{{new}}.{name}' for name in COLUMNS)})"
-)
 
-# One row a key; a later answer that differs replaces the earlier one, which is kept beside.
-# All parts of the statement see the table as it was before it.
 _STORE = f"""
-WITH given AS (
-    SELECT * FROM unnest(
-        $3::text[], $4::text[], $5::timestamptz[],
-        {", ".join(f"${n}::float8[]" for n in range(6, 6 + len(COLUMNS)))}
-    ) AS given (symbol, timeframe, open_time, {_VALUES})
-), replaced AS (
-    INSERT INTO market_data_revisions
-        (venue, symbol, timeframe, open_time, revision, {_VALUES}, source)
-    SELECT $1, symbol, timeframe, open_time, kept.revision,
-        {", ".join(f"kept.{name}" for name in COLUMNS)}, kept.source
-    FROM market_data AS kept JOIN given USING (symbol, timeframe, open_time)
-    WHERE kept.venue = $1 AND {_DIFFERS.format(new="given")}
-)
 INSERT INTO market_data AS kept
     (venue, symbol, timeframe, open_time, {_VALUES}, source)
-SELECT $1, symbol, timeframe, open_time, {_VALUES}, $2 FROM given
-ON CONFLICT (venue, symbol, timeframe, open_time) DO UPDATE
-SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)},
-    source = excluded.source,
-    revision = kept.revision + 1
-WHERE {_DIFFERS.format(new="excluded")}
-RETURNING symbol, timeframe, open_time, revision
+SELECT $1, symbol, timeframe, open_time, {_VALUES}, $2
+FROM unnest(
+    $3::text[], $4::text[], $5::timestamptz[],
+    {", ".join(f"${n}::float8[]" for n in range(6, 6 + len(COLUMNS)))}
+) AS given (symbol, timeframe, open_time, {_VALUES})
+{bulk.REPLACE}
 """
 
-# Each column travels as one run of big-endian numbers, so no row becomes a Python object.
-_WINDOW = f"""
-SELECT string_agg(timestamptz_send(open_time), ''::bytea),
-    {", ".join(f"string_agg(float8send({name}), ''::bytea)" for name in COLUMNS)}
-FROM (
-    SELECT * FROM (
-        SELECT open_time, {_VALUES} FROM market_data
-        WHERE venue = $1 AND symbol = $2 AND timeframe = $3 AND open_time < $4
-        ORDER BY open_time DESC LIMIT $5
-    ) AS latest
-    ORDER BY open_time
-) AS ascending
+# What the server says when another writer was faster with a row.
+_UNIQUE_VIOLATION = "23505"
+
+# Each column travels as one run of big-endian numbers, so no row becomes a Python object. For
+# few rows that is faster than a COPY, whose query takes no arguments.
+_WINDOWS = f"""
+SELECT wanted.timeframe, read.*
+FROM unnest($4::text[], $5::bigint[]) AS wanted (timeframe, bars),
+LATERAL (
+    SELECT string_agg(timestamptz_send(open_time), ''::bytea),
+        {", ".join(f"string_agg(float8send({name}), ''::bytea)" for name in COLUMNS)}
+    FROM (
+        SELECT * FROM (
+            SELECT open_time, {_VALUES} FROM market_data
+            WHERE venue = $1 AND symbol = $2 AND market_data.timeframe = wanted.timeframe
+                AND open_time < $3
+            ORDER BY open_time DESC LIMIT wanted.bars
+        ) AS latest
+        ORDER BY open_time
+    ) AS ascending
+) AS read
 """
 
 # The bar before the span stands at its start, the span's end behind the last known bar.
@@ -150,15 +139,56 @@ class Candles:
         )
         return Stored(len(rows) - len(revised), revised, len(candles) - len(rows))
 
+    async def store_bars(
+        self, symbol: str, bars: Bars, source: str, *, notify: bool = False
+    ) -> Stored:
+        """Write closed bars as whole columns; the outcome is that of :meth:`store`.
+
+        Args:
+            symbol: of all bars.
+            bars: closed ones, as a rule ascending.
+            source: where they came from: stream, rest, …
+            notify: as for :meth:`store`.
+
+        Raises:
+            StorageError: not written, none of them.
+        """
+        unique = bulk.ordered(bars)
+        if not len(unique):
+            return Stored(0, (), 0)
+        try:
+            new, revised = await self._written(symbol, unique, source, notify, careful=False)
+        except DatabaseRefused as error:
+            if error.sqlstate != _UNIQUE_VIOLATION:
+                raise
+            new, revised = await self._written(symbol, unique, source, notify, careful=True)
+        keys = tuple((symbol, bars.interval, time_ms) for time_ms in revised)
+        return Stored(new, keys, len(bars) - new - len(keys))
+
+    async def _written(
+        self, symbol: str, bars: Bars, source: str, notify: bool, *, careful: bool
+    ) -> tuple[int, list[int]]:
+        async with self._database.transaction() as session:
+            written = await bulk.write(
+                session, self._venue, symbol, bars, source, careful=careful
+            )
+            if notify:
+                first_ms, last_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1])
+                notice = self._notice(symbol, bars.interval, first_ms, last_ms)
+                await session.execute(_NOTIFY, NOTICES, [notice])
+        return written
+
     def _notices(self, ordered: Sequence[Candle]) -> list[str]:
         """One notice a symbol and interval: a notice holds 8,000 bytes at most."""
         groups = groupby(ordered, key=lambda candle: (candle.symbol, candle.interval))
         notices = []
         for (symbol, interval), group in groups:
-            bars = list(group)
-            from_ms, until_ms = bars[0].open_time_ms, bars[-1].close_time_ms
-            notices.append(f"{self._venue} {symbol} {interval} {from_ms} {until_ms}")
+            opened = [candle.open_time_ms for candle in group]
+            notices.append(self._notice(symbol, interval, opened[0], opened[-1]))
         return notices
+
+    def _notice(self, symbol: str, interval: Interval, first_ms: int, last_ms: int) -> str:
+        return f"{self._venue} {symbol} {interval} {first_ms} {last_ms + interval.ms}"
 
     async def window(self, symbol: str, interval: Interval, until_ms: int, bars: int) -> Bars:
         """The last closed bars that open before an instant, ascending; fewer if fewer exist.
@@ -169,16 +199,32 @@ class Candles:
             until_ms: the first open time that is left out, ms.
             bars: how many at most.
         """
-        row = await self._database.row(
-            _WINDOW, self._venue, symbol, str(interval), until_ms, bars
+        return (await self.windows(symbol, {interval: bars}, until_ms))[interval]
+
+    async def windows(
+        self, symbol: str, wanted: Mapping[Interval, int], until_ms: int
+    ) -> dict[Interval, Bars]:
+        """Such windows of several intervals that end at the same instant, in one question.
+
+        Args:
+            symbol: of the bars.
+            wanted: how many bars of each interval, at most.
+            until_ms: the first open time that is left out, ms.
+        """
+        rows = await self._database.rows(
+            _WINDOWS,
+            self._venue,
+            symbol,
+            until_ms,
+            [str(interval) for interval in wanted],
+            list(wanted.values()),
         )
-        times, *columns = [part or b"" for part in (row or ())]
-        opened_us = np.frombuffer(times, dtype=">i8")
-        return Bars(
-            interval,
-            (opened_us // 1000 + _EPOCH_2000_MS).astype(np.int64),
-            *(np.frombuffer(column, dtype=">f8").astype(np.float64) for column in columns),
-        )
+        return {Interval(name): _bars(Interval(name), parts) for name, *parts in rows}
+
+    async def range(self, symbol: str, interval: Interval, from_ms: int, until_ms: int) -> Bars:
+        """All bars that open in [from, until), ms, ascending: any number of them."""
+        async with self._database.session() as session:
+            return await bulk.read(session, self._venue, symbol, interval, from_ms, until_ms)
 
     async def last_open_ms(self, symbol: str, interval: Interval) -> int | None:
         """The open time of the newest bar, ms; None when there is none."""
@@ -230,3 +276,13 @@ class Candles:
             "UPDATE timeframes SET enabled = interval = ANY($1::text[])",
             [str(interval) for interval in intervals],
         )
+
+
+def _bars(interval: Interval, parts: Sequence[bytes | None]) -> Bars:
+    """Columns from runs of big-endian numbers; None where there is no row."""
+    times, *columns = [part or b"" for part in parts]
+    return Bars(
+        interval,
+        milliseconds(np.frombuffer(times, dtype=">i8").astype(np.int64)),
+        *(np.frombuffer(column, dtype=">f8").astype(np.float64) for column in columns),
+    )

@@ -23,6 +23,10 @@ _EPOCH_2000_MS = 946_684_800_000
 # Real time: after this long without an answer the database counts as lost.
 _CALL_LIMIT_S = 15.0
 _CONNECT_LIMIT_S = 10.0
+# A read of years takes longer; whoever makes it waits for it.
+_COPY_LIMIT_S = 120.0
+# So much is given to the socket at a time, bytes.
+_PIECE = 1 << 19
 # Migrations, dumps and restores: as long as it takes.
 _LONG_LIMIT_S = 7 * 86_400.0
 # While it works the server looks every second whether we are still there; while it doesn't,
@@ -133,6 +137,39 @@ class Session:
     def on_end(self, call: Callable[[], None]) -> None:
         """Have something called when the connection ends, whoever ended it."""
         self._connection.add_termination_listener(lambda _: call())
+
+    async def copy_in(self, table: str, columns: Sequence[str], file: bytes) -> None:
+        """Append rows to a table; on a failure none of them.
+
+        Args:
+            table: its name.
+            columns: in the order of a row's fields.
+            file: the rows in PostgreSQL's binary format.
+        """
+
+        async def pieces() -> AsyncGenerator[bytes]:
+            for start in range(0, len(file), _PIECE):
+                yield file[start : start + _PIECE]
+
+        await self._finish(
+            self._connection.copy_to_table(
+                table, source=pieces(), columns=columns, format="binary"
+            )
+        )
+
+    async def copy_out(self, query: str, *arguments: object) -> bytes:
+        """All rows of a query in PostgreSQL's binary format."""
+        pieces: list[bytes] = []
+
+        async def keep(piece: bytes) -> None:
+            pieces.append(piece)
+
+        await self._finish(
+            self._connection.copy_from_query(
+                query, *arguments, output=keep, format="binary", timeout=_COPY_LIMIT_S
+            )
+        )
+        return b"".join(pieces)
 
     @property
     def lost(self) -> bool:
