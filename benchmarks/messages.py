@@ -149,6 +149,8 @@ class _AggTrade(msgspec.Struct, tag_field="e", tag="aggTrade"):
     s: str
     p: Decimal
     q: Decimal
+    f: int
+    l: int  # noqa: E741  # the exchange's name
     T: int
     m: bool
 

@@ -30,6 +30,18 @@ class BookTop(msgspec.Struct, frozen=True, tag=True):
         return (self.bid + self.ask) / 2
 
 
+class BookDepth(msgspec.Struct, frozen=True, tag=True):
+    """What rests at the nearest levels of a book, summed: base asset, a side each.
+
+    Market data, and so floats: nothing is decided by a single level of it.
+    """
+
+    symbol: str
+    bids: float
+    asks: float
+    event_ms: int
+
+
 class MarkPrice(msgspec.Struct, frozen=True, tag=True):
     """The mark price, and the funding that comes next.
 
@@ -45,13 +57,14 @@ class MarkPrice(msgspec.Struct, frozen=True, tag=True):
 
 
 class MarketTrade(msgspec.Struct, frozen=True, tag=True):
-    """Trades of the market, aggregated by taker order and price."""
+    """Trades of the market, aggregated by taker order and price; ``trades`` is how many."""
 
     symbol: str
     price: Decimal
     quantity: Decimal
     buyer_is_maker: bool
     event_ms: int
+    trades: int
 
 
 class InstrumentChanged(msgspec.Struct, frozen=True, tag=True):
@@ -78,4 +91,12 @@ class StreamRestored(msgspec.Struct, frozen=True, tag=True):
 
 
 StreamState = StreamInterrupted | StreamRestored
-MarketEvent = CandleUpdate | BookTop | MarkPrice | MarketTrade | InstrumentChanged | StreamState
+MarketEvent = (
+    CandleUpdate
+    | BookTop
+    | BookDepth
+    | MarkPrice
+    | MarketTrade
+    | InstrumentChanged
+    | StreamState
+)

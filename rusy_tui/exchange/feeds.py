@@ -19,6 +19,8 @@ from rusy_tui.exchange.streams import Handled, Stream, UnknownKinds
 from rusy_tui.exchange.user_stream import UNUSED_KINDS, AccountReads, UserStream
 from rusy_tui.exchange.wire import Unknown
 
+# The sums of five levels are sampled about once a second: the slowest speed is enough.
+_PUBLIC_KINDS = ("bookTicker", "depth5@500ms")
 # News of every contract, on the market route.
 _CONTRACTS = "!contractInfo"
 # The exchange takes 1024 streams on a connection, and addresses of about 8 kB.
@@ -62,12 +64,14 @@ class Feeds:
     async def run_market(
         self, symbols: Sequence[str], intervals: Sequence[Interval], sink: MarketSink
     ) -> None:
-        """Best prices on one connection; candles, trades and mark prices on another."""
+        """Best prices and nearest levels on one connection; candles, trades and mark prices on
+        another.
+        """
         names = [symbol.lower() for symbol in symbols]
         candles = [f"kline_{interval.value}" for interval in intervals]
         kinds = [*candles, "aggTrade", "markPrice@1s"]
         routes = {
-            "public": [f"{name}@bookTicker" for name in names],
+            "public": [f"{name}@{kind}" for name in names for kind in _PUBLIC_KINDS],
             "market": [*(f"{name}@{kind}" for name in names for kind in kinds), _CONTRACTS],
         }
         wanted, newest = frozenset(symbols), Newest()

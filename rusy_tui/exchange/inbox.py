@@ -3,9 +3,10 @@
 A slow consumer then lags by what it needs and never by what has passed, and the socket's reader
 waits for nobody. What the engine needs of each kind decides:
 
-* best prices, mark prices, news of a contract: the latest of each symbol;
+* best prices, nearest levels, mark prices, news of a contract: the latest of each symbol;
 * trades: the latest price of each symbol. What was traded comes with the candles, whose volume
-  is the exchange's own, so no volume is lost with a trade that is replaced;
+  is the exchange's own, so no volume is lost with a trade that is replaced; whoever counts
+  trades hears them before they come here (:mod:`rusy_tui.market.bar_stats`);
 * a forming candle: the latest of each symbol and interval;
 * a candle that closed, and the state of a stream: every one, in its order.
 

@@ -10,6 +10,7 @@ import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.market import (
+    BookDepth,
     BookTop,
     CandleUpdate,
     InstrumentChanged,
@@ -109,6 +110,8 @@ class _AggTrade(
         "quantity": "q",
         "trade_ms": "T",
         "trade_id": "a",
+        "first_id": "f",
+        "last_id": "l",
         "buyer_is_maker": "m",
     },
 ):
@@ -118,15 +121,25 @@ class _AggTrade(
     quantity: Decimal
     trade_ms: int
     trade_id: int
+    first_id: int
+    last_id: int
     buyer_is_maker: bool
 
     def is_new(self, newest: Newest) -> bool:
         return newest.admits(("trade", self.symbol), self.trade_id, self.event_ms)
 
     def event(self) -> MarketTrade:
+        trades = self.last_id - self.first_id + 1
+        if trades < 1:
+            raise MalformedError(f"trades {self.first_id} to {self.last_id} are none")
         # The trade's own time: it says which bar the trade belongs to.
         return MarketTrade(
-            self.symbol, self.price, self.quantity, self.buyer_is_maker, self.trade_ms
+            self.symbol,
+            self.price,
+            self.quantity,
+            self.buyer_is_maker,
+            self.trade_ms,
+            trades,
         )
 
 
@@ -159,6 +172,31 @@ class _BookTicker(
         return BookTop(
             self.symbol, self.bid, self.bid_quantity, self.ask, self.ask_quantity, self.event_ms
         )
+
+
+class _NearestLevels(
+    Wire,
+    tag_field="e",
+    tag="depthUpdate",
+    rename={"event_ms": "E", "symbol": "s", "update_id": "u", "bids": "b", "asks": "a"},
+):
+    """A partial depth: the nearest levels, whole each time. Differences come elsewhere."""
+
+    event_ms: int
+    symbol: str
+    update_id: int
+    bids: list[tuple[Decimal, Decimal]]
+    asks: list[tuple[Decimal, Decimal]]
+
+    def is_new(self, newest: Newest) -> bool:
+        return newest.admits(("depth", self.symbol), self.update_id, self.event_ms)
+
+    def event(self) -> BookDepth:
+        bids, asks = (
+            float(sum(quantity for _, quantity in finite_levels(side)))
+            for side in (self.bids, self.asks)
+        )
+        return BookDepth(self.symbol, bids, asks, self.event_ms)
 
 
 class _MarkPrice(
@@ -207,9 +245,11 @@ class _ContractInfo(
         return InstrumentChanged(self.symbol, self.event_ms)
 
 
-_Told = _KlineEvent | _AggTrade | _BookTicker | _MarkPrice | _ContractInfo
-_Event = CandleUpdate | BookTop | MarkPrice | MarketTrade | InstrumentChanged
-_KINDS = frozenset({"kline", "aggTrade", "bookTicker", "markPriceUpdate", "contractInfo"})
+_Told = _KlineEvent | _AggTrade | _BookTicker | _NearestLevels | _MarkPrice | _ContractInfo
+_Event = CandleUpdate | BookTop | BookDepth | MarkPrice | MarketTrade | InstrumentChanged
+_KINDS = frozenset(
+    {"kline", "aggTrade", "bookTicker", "depthUpdate", "markPriceUpdate", "contractInfo"}
+)
 
 
 class Refusal(msgspec.Struct):

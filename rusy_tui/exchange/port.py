@@ -188,7 +188,8 @@ class ExchangePort(Protocol):
     ) -> None:
         """Deliver market events until cancelled, reconnecting for ever.
 
-        ``sink`` must not wait: it puts the event on a queue.
+        ``sink`` must not wait: it puts the event on a queue. Books are told by their best
+        prices and by the sums of their nearest levels.
         """
 
     async def run_user_stream(self, symbols: Sequence[str], sink: UserSink) -> None:

@@ -1,6 +1,7 @@
 """What events of the streams must be, by a second reading of their messages."""
 
 from collections.abc import Collection
+from decimal import Decimal
 from typing import Any
 
 from rusy_tui.domain.account import (
@@ -11,6 +12,7 @@ from rusy_tui.domain.account import (
     TriggerRejected,
 )
 from rusy_tui.domain.market import (
+    BookDepth,
     BookTop,
     CandleUpdate,
     InstrumentChanged,
@@ -24,6 +26,7 @@ from rusy_tui.exchange.user_events import ListenKeyExpired
 from rusy_tui.exchange.wire import Unknown
 from tests.exchange.readings import (
     STATES,
+    Expected,
     Wrong,
     at,
     compare,
@@ -59,6 +62,21 @@ _MARK = {
 _TRADE = {
     "symbol": word("s"),
     "price": num("p"), "quantity": num("q"), "buyer_is_maker": flag("m"), "event_ms": num("T"),
+    "trades": lambda data: number(data["l"]) - number(data["f"]) + 1,
+}  # fmt: skip
+
+
+def _summed(side: str) -> Expected:
+    def expected(data: Any) -> Decimal:
+        levels = [(number(row[0]), number(row[1])) for row in data[side]]
+        assert all(price > 0 <= quantity for price, quantity in levels)
+        return sum((quantity for _, quantity in levels), Decimal(0))
+
+    return expected
+
+
+_DEPTH = {
+    "symbol": word("s"), "bids": _summed("b"), "asks": _summed("a"), "event_ms": num("E"),
 }  # fmt: skip
 
 
@@ -66,6 +84,7 @@ _TRADE = {
 _MARKET_KINDS: dict[Any, str] = {
     CandleUpdate: "kline", BookTop: "bookTicker", MarkPrice: "markPriceUpdate",
     MarketTrade: "aggTrade", InstrumentChanged: "contractInfo", BookDiff: "depthUpdate",
+    BookDepth: "depthUpdate",
 }  # fmt: skip
 _COIN_M = 2
 
@@ -98,6 +117,8 @@ def judge_market(
             assert number(data["E"]) == event.event_ms
         case BookTop():
             compare(event, data, _BOOK_TOP)
+        case BookDepth():
+            compare(event, data, _DEPTH)
         case MarkPrice():
             compare(event, data, _MARK)
         case MarketTrade():

@@ -11,8 +11,9 @@ import pytest
 
 from rusy_tui.clock import LockstepClock, new_lockstep_loop
 from rusy_tui.domain.account import AccountRead, OrderChanged
-from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.market import (
+    BookDepth,
     BookTop,
     CandleUpdate,
     MarketTrade,
@@ -330,6 +331,10 @@ def test_a_stop_triggers_and_closes(recording: Path, switches: Switches) -> None
     on_simulator(recording, scenario, switches)
 
 
+def closed_of(events: list[Any]) -> list[Candle]:
+    return [e.candle for _, e in events if isinstance(e, CandleUpdate) and e.candle.closed]
+
+
 def test_streams_tell_every_closed_bar_and_two_runs_are_equal(recording: Path) -> None:
     async def scenario(
         exchange: BinanceExchange, simulated: SimulatedExchange, clock: LockstepClock
@@ -349,8 +354,22 @@ def test_streams_tell_every_closed_bar_and_two_runs_are_equal(recording: Path) -
 
     events = on_simulator(recording, scenario)
     kinds = {type(event) for _, event in events}
-    assert kinds == {StreamRestored, CandleUpdate, BookTop, MarkPrice, MarketTrade}
-    closed = [e.candle for _, e in events if isinstance(e, CandleUpdate) and e.candle.closed]
+    assert kinds == {
+        StreamRestored, CandleUpdate, BookTop, BookDepth, MarkPrice, MarketTrade,
+    }  # fmt: skip
+    depths = [event for _, event in events if isinstance(event, BookDepth)]
+    assert all(depth.bids > 0 < depth.asks for depth in depths)
+    # The single trades that the aggregated ones were made of add up to the candle's own count.
+    hour = next(candle for candle in closed_of(events) if candle.interval is Interval.H1)
+    inside = [
+        event
+        for _, event in events
+        if isinstance(event, MarketTrade)
+        and 0 <= event.event_ms - hour.open_time_ms < Interval.H1.ms
+    ]
+    assert sum(trade.trades for trade in inside) == hour.trades
+    assert float(sum(trade.quantity for trade in inside)) == pytest.approx(hour.volume)
+    closed = closed_of(events)
     for interval, bars in ((Interval.M15, 12), (Interval.H1, 3)):
         times = [c.open_time_ms for c in closed if c.interval is interval]
         assert len(times) == bars

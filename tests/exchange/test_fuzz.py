@@ -27,6 +27,7 @@ from rusy_tui.domain.account import (
 )
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.market import (
+    BookDepth,
     BookTop,
     CandleUpdate,
     InstrumentChanged,
@@ -207,6 +208,7 @@ FUZZED = [
     market("kline", samples.KLINE_EVENT, CandleUpdate),
     market("aggTrade", samples.AGG_TRADE, MarketTrade),
     market("bookTicker", samples.BOOK_TICKER, BookTop),
+    market("partial depth", samples.PARTIAL_DEPTH, BookDepth),
     market("markPriceUpdate", samples.MARK_PRICE, MarkPrice),
     market("contractInfo", samples.CONTRACT_INFO, InstrumentChanged),
     Fuzzed(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.market import (
+    BookDepth,
     BookTop,
     CandleUpdate,
     MarketEvent,
@@ -45,10 +46,11 @@ def taken(*events: MarketEvent) -> list[MarketEvent]:
 
 
 def test_the_latest_of_each_symbol_and_kind_takes_the_place_of_the_older() -> None:
-    trade = MarketTrade("BTCUSDT", ONE, ONE, True, 3)
+    trade = MarketTrade("BTCUSDT", ONE, ONE, True, 3, 1)
     mark = MarkPrice("BTCUSDT", ONE, ONE, 0, 4)
-    got = taken(top("BTCUSDT", 1), top("ETHUSDT", 2), trade, mark, top("BTCUSDT", 5))
-    assert got == [top("BTCUSDT", 5), top("ETHUSDT", 2), trade, mark]
+    depths = [BookDepth("BTCUSDT", 1.0, 2.0, at_ms) for at_ms in (5, 6)]
+    got = taken(top("BTCUSDT", 1), top("ETHUSDT", 2), trade, mark, *depths, top("BTCUSDT", 7))
+    assert got == [top("BTCUSDT", 7), top("ETHUSDT", 2), trade, mark, depths[-1]]
 
 
 def test_a_candle_that_closed_is_never_replaced_and_comes_before_the_next() -> None:

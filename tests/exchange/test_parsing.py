@@ -16,7 +16,13 @@ from rusy_tui.domain.account import (
     TriggerRejected,
 )
 from rusy_tui.domain.candle import Interval
-from rusy_tui.domain.market import BookTop, CandleUpdate, MarketTrade, MarkPrice
+from rusy_tui.domain.market import (
+    BookDepth,
+    BookTop,
+    CandleUpdate,
+    MarketTrade,
+    MarkPrice,
+)
 from rusy_tui.domain.order import OrderBook, OrderState, Side
 from rusy_tui.exchange import account_replies, market_replies
 from rusy_tui.exchange.market_events import market_message
@@ -272,7 +278,7 @@ def test_market_events() -> None:
     assert not candle.candle.closed
     assert candle.candle.taker_buy_volume == 60.1
     assert told(stream(samples.AGG_TRADE)) == MarketTrade(
-        "BTCUSDT", Decimal("30010.10"), Decimal("0.100"), True, 1750000000499
+        "BTCUSDT", Decimal("30010.10"), Decimal("0.100"), True, 1750000000499, 6
     )
     assert told(stream(samples.BOOK_TICKER)) == BookTop(
         "BTCUSDT", Decimal("30010.00"), Decimal("1.210"), Decimal("30010.10"),
@@ -281,8 +287,14 @@ def test_market_events() -> None:
     assert told(stream(samples.MARK_PRICE)) == MarkPrice(
         "BTCUSDT", Decimal("30009.87654321"), Decimal("0.0001"), 1750003200000, 1750000001000
     )
-    assert told(stream({"e": "depthUpdate"})) == Unknown("depthUpdate")
+    assert told(stream(samples.PARTIAL_DEPTH)) == BookDepth(
+        "BTCUSDT", 1.75, 4.71, 1750000006501
+    )
+    assert told(stream({"e": "forceOrder"})) == Unknown("forceOrder")
     for damaged in (
+        {"e": "depthUpdate"},
+        {**samples.PARTIAL_DEPTH, "b": [["30010.00", "-1"]]},
+        {**samples.AGG_TRADE, "l": 99},
         {**samples.BOOK_TICKER, "b": "1e"},
         {"e": "kline"},
         {**samples.MARK_PRICE, "p": "Infinity"},

@@ -12,6 +12,7 @@ from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.account import AccountChanged, AccountRead, OrderChanged
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.market import (
+    BookDepth,
     BookTop,
     CandleUpdate,
     InstrumentChanged,
@@ -38,6 +39,7 @@ from tests.exchange.wire_samples import (
     KLINE_EVENT,
     MARK_PRICE,
     ORDER_EVENT,
+    PARTIAL_DEPTH,
 )
 
 
@@ -83,7 +85,9 @@ def test_each_stream_comes_by_its_route_and_is_decoded() -> None:
 
         async def on_socket(socket: web.WebSocketResponse, ordinal: int) -> None:
             public = ordinal == 1
-            for message in [BOOK_TICKER] if public else [KLINE_EVENT, AGG_TRADE, MARK_PRICE]:
+            for message in (
+                [BOOK_TICKER, PARTIAL_DEPTH] if public else [KLINE_EVENT, AGG_TRADE, MARK_PRICE]
+            ):
                 await sender.combined(socket, message)
             await hold(socket)
 
@@ -99,11 +103,18 @@ def test_each_stream_comes_by_its_route_and_is_decoded() -> None:
             for kind in ("kline_15m", "kline_1h", "aggTrade", "markPrice@1s")
         ]
         assert scripted.socket_paths == [
-            "/public/stream?streams=btcusdt@bookTicker/ethusdt@bookTicker",
+            "/public/stream?streams=" + "/".join(STREAMS["public"]),
             "/market/stream?streams=" + "/".join([*wanted, "!contractInfo"]),
         ]
         kinds = {type(event) for event in got}
-        assert kinds == {BookTop, CandleUpdate, MarketTrade, MarkPrice, StreamRestored}
+        assert kinds == {
+            BookTop,
+            BookDepth,
+            CandleUpdate,
+            MarketTrade,
+            MarkPrice,
+            StreamRestored,
+        }
 
     in_lockstep(scenario)
 
@@ -387,7 +398,11 @@ def test_a_silent_stream_is_subscribed_anew_then_its_connection_replaced() -> No
 
 
 STREAMS = {
-    "public": ["btcusdt@bookTicker", "ethusdt@bookTicker"],
+    "public": [
+        f"{name}@{kind}"
+        for name in ("btcusdt", "ethusdt")
+        for kind in ("bookTicker", "depth5@500ms")
+    ],
     "market": [
         f"{name}@{kind}"
         for name in ("btcusdt", "ethusdt")
@@ -423,8 +438,8 @@ def test_many_streams_are_asked_for_in_parts_and_not_too_fast() -> None:
         )
         await clock.sleep(20)
         await stopped(task)
-        # 400 book streams; 1201 of the other kind, on two connections.
-        assert sorted(sum(n for _, n in each) for each in asked.values()) == [201, 400, 1000]
+        # 800 book streams; 1201 of the other kind, on two connections.
+        assert sorted(sum(n for _, n in each) for each in asked.values()) == [201, 800, 1000]
         for each in asked.values():
             times = [at for at, _ in each[1:]]
             assert all(b - a >= 0.2 for a, b in itertools.pairwise(times))

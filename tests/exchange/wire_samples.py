@@ -188,6 +188,12 @@ DEPTH_UPDATE: dict[str, Any] = {
     "a": [["30010.20", "0.7"]], "st": 1,
 }  # fmt: skip
 
+PARTIAL_DEPTH: dict[str, Any] = {
+    "e": "depthUpdate", "E": 1750000006501, "T": 1750000006500, "s": "BTCUSDT", "ps": "BTCUSDT",
+    "U": 160, "u": 172, "pu": 160, "b": [["30010.00", "1.5"], ["30009.90", "0.25"]],
+    "a": [["30010.20", "0.7"], ["30010.30", "4"], ["30011.00", "0.01"]], "st": 1,
+}  # fmt: skip
+
 LEVERAGE_EVENT: dict[str, Any] = {
     "e": "ACCOUNT_CONFIG_UPDATE", "E": 1750000007001, "T": 1750000007000,
     "ac": {"s": "BTCUSDT", "l": 25},

@@ -232,9 +232,10 @@ class Mirroring:
     def _take(self, event: MarketEvent) -> None:
         exchange, now_ms = self._exchange, self._now_ms()
         match event:
-            case MarketTrade(symbol, price, quantity, buyer_is_maker):
+            case MarketTrade(symbol, price, quantity, buyer_is_maker, _, trades):
                 bought = ZERO if buyer_is_maker else quantity
-                exchange.apply(Step(now_ms, (Print(symbol, price, quantity, bought, 1),)))
+                printed = Print(symbol, price, quantity, bought, trades)
+                exchange.apply(Step(now_ms, (printed,)))
             case BookTop(symbol):
                 self._feed.liquidity(symbol).show(event)
                 exchange.mirrored.top(symbol, now_ms)
