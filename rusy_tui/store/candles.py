@@ -67,6 +67,13 @@ WHERE following > open_time + step
 ORDER BY open_time
 """
 
+_REVISIONS = """
+SELECT symbol, open_time, revision FROM market_data
+WHERE venue = $1 AND symbol = ANY($2::text[]) AND timeframe = $3 AND open_time >= $4
+    AND revision > 0
+ORDER BY symbol, open_time
+"""
+
 # Where whoever takes bars from the database listens: keys only, the table tells the rest.
 NOTICES = "rusy_bars"
 _NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
@@ -269,6 +276,18 @@ class Candles:
             str(interval),
         )
         return number
+
+    async def revisions(
+        self, symbols: Sequence[str], interval: Interval, since_ms: int
+    ) -> dict[tuple[str, Interval, int], int]:
+        """How often each bar was replaced that was, and opens at an instant or later.
+
+        By (symbol, interval, open time in ms).
+        """
+        rows = await self._database.rows(
+            _REVISIONS, self._venue, list(symbols), str(interval), since_ms
+        )
+        return {(row["symbol"], interval, row["open_time"]): row["revision"] for row in rows}
 
     async def enable(self, intervals: Iterable[Interval]) -> None:
         """Say in the table ``timeframes`` which intervals are collected."""

@@ -171,6 +171,11 @@ class Session:
         )
         return b"".join(pieces)
 
+    async def listen(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Have something called with the payload of each notice on a channel."""
+        listening = self._connection.add_listener(channel, lambda *notice: heard(notice[3]))
+        await self._finish(listening)
+
     @property
     def lost(self) -> bool:
         """Whether the connection is gone."""
