@@ -17,6 +17,7 @@ from rusy_tui.domain.account import (
     Position,
     SymbolSettings,
 )
+from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, UnreachableError
@@ -36,7 +37,7 @@ from rusy_tui.domain.order import (
     Side,
     Unresolved,
 )
-from rusy_tui.exchange import account_replies, fields, history, market_replies
+from rusy_tui.exchange import account_replies, columns, fields, history, market_replies
 from rusy_tui.exchange.book_feed import BookSink
 from rusy_tui.exchange.exchange_time import TimeUnknownError
 from rusy_tui.exchange.feeds import Feeds
@@ -185,6 +186,25 @@ class BinanceExchange:
 
         def parse(body: bytes) -> list[Candle]:
             return market_replies.candles(body, symbol, interval, sure_ms)
+
+        cost = _klines_cost(limit, backfill)
+        return await self._requests.read("klines", params, cost, parse, signed=False)
+
+    async def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
+    ) -> Bars:
+        params = _span(symbol, start_ms, end_ms, limit, interval=interval.value)
+        sure_ms = self._sure_ms()
+
+        def parse(body: bytes) -> Bars:
+            return columns.bars(body, symbol, interval, sure_ms)
 
         cost = _klines_cost(limit, backfill)
         return await self._requests.read("klines", params, cost, parse, signed=False)

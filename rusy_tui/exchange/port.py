@@ -19,6 +19,7 @@ from rusy_tui.domain.account import (
     SymbolSettings,
     UserEvent,
 )
+from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.history import FundingRate, MarkCandle, OpenInterest
 from rusy_tui.domain.instrument import Bracket, Instrument
@@ -82,6 +83,21 @@ class ExchangePort(Protocol):
 
         The last one may still be forming: its ``closed`` is then False. ``backfill`` lets all
         other requests go first.
+        """
+
+    async def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
+    ) -> Bars:
+        """The closed ones among the same candles as columns: what reads much reads these.
+
+        As they come: order, grid and figures are the caller's to judge.
         """
 
     async def mark_price_candles(

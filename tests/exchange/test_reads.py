@@ -58,6 +58,26 @@ def test_candles_ask_for_what_they_weigh() -> None:
     in_lockstep(scenario)
 
 
+def test_candles_as_columns_are_the_closed_ones_at_the_same_weight() -> None:
+    async def scenario(
+        scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock
+    ) -> None:
+        await exchange.connect()
+        open_ms = START_MS - START_MS % 900_000
+        scripted.script("GET v1/klines", Answer([kline(open_ms - 900_000), kline(open_ms)]))
+        weight = exchange.budget.weight
+        before = weight.used_at(clock.monotonic_s())
+        bars = await exchange.bars("BTCUSDT", Interval.M15, 1, START_MS, 499, backfill=True)
+        assert bars.open_time_ms.tolist() == [open_ms - 900_000]
+        (request,) = scripted.requests("GET v1/klines")
+        assert request.raw == (
+            f"symbol=BTCUSDT&interval=15m&startTime=1&endTime={START_MS}&limit=499"
+        )
+        assert weight.used_at(clock.monotonic_s()) - before == 2
+
+    in_lockstep(scenario)
+
+
 def test_what_is_beside_candles_is_asked_for_and_counted_where_it_counts() -> None:
     async def scenario(
         scripted: ScriptedExchange, exchange: BinanceExchange, clock: LockstepClock

@@ -17,6 +17,7 @@ from rusy_tui.domain.account import (
     Position,
     SymbolSettings,
 )
+from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import ExchangeError
 from rusy_tui.domain.history import FundingRate, MarkCandle, OpenInterest
@@ -247,6 +248,18 @@ class MemoryExchange:
         backfill: bool = False,
     ) -> Sequence[Candle]:
         return []
+
+    async def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
+    ) -> Bars:
+        return Bars.of(interval, [])
 
     async def mark_price_candles(
         self,
