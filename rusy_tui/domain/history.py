@@ -133,3 +133,30 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     found_ms: int
     candle: Candle | None = None
+
+
+class BackfillProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far history is: bars that were missing when it was planned, and how many still are.
+
+    ``rows_per_s`` since it began, wall seconds; ``seconds_left`` None as long as nobody knows.
+    ``symbol`` and ``interval`` are of the page that came last, "" before the first.
+    """
+
+    rows_done: int
+    rows_total: int
+    rows_per_s: float = 0.0
+    weight_used: int = 0
+    weight_limit: int = 0
+    seconds_left: float | None = None
+    symbol: str = ""
+    interval: str = ""
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1."""
+        return self.rows_done / self.rows_total if self.rows_total else 1.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left."""
+        return self.rows_done >= self.rows_total

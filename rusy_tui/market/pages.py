@@ -23,7 +23,7 @@ _SMALL_ROWS, _SMALL_WEIGHT = 99, 1
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The bars of a lane that one call asks for: open times [from_ms, until_ms), on the grid."""
+    """The bars of a lane that one call asks for: open times [from_ms, until_ms) on the grid."""
 
     symbol: str
     interval: Interval

@@ -17,12 +17,12 @@ from tests.exchange.wire_samples import kline
 OPEN_MS = 1_749_999_600_000
 STEP_MS = Interval.M15.ms
 
-_NUMBERS = st.one_of(
+_NUMBERS: st.SearchStrategy[Any] = st.one_of(
     st.decimals(-10, 1e12, places=8).map(str),
     st.integers(0, 10**20),
     st.sampled_from(["1e5", "1E-7", ".5", "5.", "+1", "-0"]),
 )
-_ODD = st.one_of(
+_ODD: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(["", "1_000", " 7", "7 ", "\t7", "nan", "inf", "1e40", "-1e41", "1e999"]),
     st.sampled_from(["٣", "0x1", "e", "--1", "7\\u0020", None, True, [], 10**400]),
     st.text(max_size=3),
