@@ -6,7 +6,7 @@ Format*). Where every field of a column is as long as the others, and none is NU
 long as each other, and a structured array is the file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from rusy_tui.domain.errors import Defect
 # The signature, no flags, no extension of the header.
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+
+# While the server takes one piece, the next is made.
+_PIECE_ROWS = 2048
 
 # numpy's epoch, seen from PostgreSQL's (2000-01-01), in milliseconds.
 _EPOCH_2000_MS = 946_684_800_000
@@ -31,8 +34,8 @@ def milliseconds(timestamps_us: Times) -> Times:
     return timestamps_us // 1000 + _EPOCH_2000_MS
 
 
-def packed(fields: Sequence[str | Floats | Times]) -> bytes:
-    """Rows as a file.
+def packed(fields: Sequence[str | Floats | Times]) -> Iterator[bytes]:
+    """Rows as a file, in pieces that are made when they are asked for.
 
     Args:
         fields: a column of numbers, or a text that is the same in every row.
@@ -48,12 +51,27 @@ def packed(fields: Sequence[str | Floats | Times]) -> bytes:
     for place, field in enumerate(fields):
         kind = f"V{len(texts[place])}" if isinstance(field, str) else f">{field.dtype.str[1:]}"
         layout += [(f"length{place}", ">i4"), (f"value{place}", kind)]
-    rows = np.empty(len(columns[0]), dtype=layout)
+    return _pieces(fields, np.dtype(layout), len(columns[0]))
+
+
+def _pieces(
+    fields: Sequence[str | Floats | Times], dtype: "np.dtype[np.void]", count: int
+) -> Iterator[bytes]:
+    # What is the same in every row is written once.
+    rows = np.empty(min(count, _PIECE_ROWS), dtype)
     rows["fields"] = len(fields)
     for place, field in enumerate(fields):
-        rows[f"length{place}"] = rows.dtype[f"value{place}"].itemsize
-        rows[f"value{place}"] = np.void(texts[place]) if isinstance(field, str) else field
-    return b"".join((HEADER, rows.tobytes(), TRAILER))
+        rows[f"length{place}"] = dtype[f"value{place}"].itemsize
+        if isinstance(field, str):
+            rows[f"value{place}"] = np.void(field.encode())
+    yield HEADER
+    for start in range(0, count, _PIECE_ROWS):
+        piece = rows[: count - start]
+        for place, field in enumerate(fields):
+            if not isinstance(field, str):
+                piece[f"value{place}"] = field[start : start + _PIECE_ROWS]
+        yield piece.tobytes()
+    yield TRAILER
 
 
 def unpacked(file: bytes, figures: int) -> tuple[Times, list[Floats]]:

@@ -1,7 +1,6 @@
 """Bars as whole columns, into the table ``market_data`` and out of it: no Python object a row.
 
-Ways in, all inside the caller's transaction, all with the same outcome as
-:meth:`rusy_tui.store.candles.Candles.store`:
+Ways in, all with the same outcome as :meth:`rusy_tui.store.candles.Candles.store`:
 
 - what is there with the same figures is left alone;
 - where nothing is to be replaced, what is left is copied straight into the table;
@@ -9,13 +8,16 @@ Ways in, all inside the caller's transaction, all with the same outcome as
   that two writers at once can't wait for each other.
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Interval
-from rusy_tui.store.binary_copy import packed, timestamps, unpacked
-from rusy_tui.store.pool import Session
+from rusy_tui.store.binary_copy import milliseconds, packed, timestamps, unpacked
+from rusy_tui.store.errors import DatabaseRefused
+from rusy_tui.store.pool import Database, Session
 
 # Each is a call of its own, and a call has a time limit; it also bounds the memory.
 BLOCK = 50_000
@@ -24,8 +26,14 @@ _KEY = ("venue", "symbol", "timeframe", "open_time")
 _WRITTEN = (*_KEY, *COLUMNS, "source")
 _VALUES = ", ".join(COLUMNS)
 
-# What makes a row of ours another one than what is kept.
-DIFFERS = (
+# Where whoever takes bars from the database listens: keys only, the table tells the rest.
+NOTICES = "rusy_bars"
+NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
+
+# What the server says when another writer was faster with a row.
+_UNIQUE_VIOLATION = "23505"
+
+_DIFFERS = (
     f"({', '.join(f'kept.{name}' for name in COLUMNS)}) "
     f"IS DISTINCT FROM ({', '.join(f'excluded.{name}' for name in COLUMNS)})"
 )
@@ -36,7 +44,7 @@ ON CONFLICT ({", ".join(_KEY)}) DO UPDATE
 SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)},
     source = excluded.source,
     revision = kept.revision + 1
-WHERE {DIFFERS}
+WHERE {_DIFFERS}
 RETURNING symbol, timeframe, open_time, revision
 """
 
@@ -49,6 +57,20 @@ _TAKE_OVER = f"""
 INSERT INTO market_data AS kept ({", ".join(_WRITTEN)})
 SELECT {", ".join(_WRITTEN)} FROM {_GIVEN} ORDER BY {", ".join(_KEY)}
 {REPLACE}
+"""
+
+# Each column as one run of big-endian numbers, of rows in order. For few rows that is faster
+# than a COPY, whose query takes no arguments: asyncpg asks the server to quote them.
+RUNS = ", ".join(
+    f"string_agg({send}, ''::bytea)"
+    for send in ("timestamptz_send(open_time)", *(f"float8send({name})" for name in COLUMNS))
+)
+_KEPT = f"""
+SELECT {RUNS} FROM (
+    SELECT open_time, {_VALUES} FROM market_data
+    WHERE venue = $1 AND symbol = $2 AND timeframe = $3 AND open_time BETWEEN $4 AND $5
+    ORDER BY open_time
+) AS ascending
 """
 
 _RANGE = f"""
@@ -68,40 +90,97 @@ async def read(
 
 
 async def write(
-    session: Session, venue: str, symbol: str, bars: Bars, source: str, *, careful: bool
+    database: Database,
+    venue: str,
+    symbol: str,
+    bars: Bars,
+    source: str,
+    told: Sequence[str] = (),
 ) -> tuple[int, list[int]]:
-    """Write bars; how many were new, and the open times of those that were replaced, ms.
+    """Write bars: all of them or none.
 
     Args:
-        session: inside a transaction.
+        database: that holds the table.
         venue: bound into each key.
         symbol: of all bars.
         bars: ascending, each once (:func:`ordered`).
         source: where they came from.
-        careful: copy nothing straight into the table. Needed when another writer was faster
-            with one of them, which is seen as a unique violation.
+        told: to whoever listens, in the same transaction.
+
+    Returns:
+        How many were new, and the open times of those that were replaced, ms.
     """
-    new, revised = 0, list[int]()
-    for start in range(0, len(bars), BLOCK):
-        block = bars[start : start + BLOCK]
-        first_ms, last_ms = int(block.open_time_ms[0]), int(block.open_time_ms[-1])
-        kept = await read(session, venue, symbol, bars.interval, first_ms, last_ms + 1)
-        there, same = _compared(block, kept)
-        left = block[~same]
-        if not len(left):
-            continue
-        if careful or not (there == same).all():
-            await session.execute(_STAGE)
-            await session.execute(f"TRUNCATE {_GIVEN}")
-            await session.copy_in(_GIVEN, _WRITTEN, _file(venue, symbol, left, source))
-            rows = await session.rows(_TAKE_OVER)
-            revised += [row["open_time"] for row in rows if row["revision"]]
-            new += sum(not row["revision"] for row in rows)
-        else:
-            file = _file(venue, symbol, left, source)
-            await session.copy_in("market_data", _WRITTEN, file)
-            new += len(left)
-    return new, revised
+    one = _Writer(venue, symbol, bars.interval, source)
+    if not told and len(bars) <= BLOCK:
+        # As a rule one copy is all, and one statement needs no transaction around it.
+        async with database.session() as session:
+            left, replaces = await one.left(session, bars)
+            if not replaces:
+                try:
+                    return await one.copy(session, left)
+                except DatabaseRefused as error:
+                    _unless_overtaken(error)
+    try:
+        return await one.write(database, bars, told, careful=False)
+    except DatabaseRefused as error:
+        _unless_overtaken(error)
+    return await one.write(database, bars, told, careful=True)
+
+
+def _unless_overtaken(error: DatabaseRefused) -> None:
+    """Raise it again, unless it says that another writer was faster with one of the rows."""
+    if error.sqlstate != _UNIQUE_VIOLATION:
+        raise error
+
+
+class _Writer:
+    """Writes bars of one venue, symbol and interval."""
+
+    def __init__(self, venue: str, symbol: str, interval: Interval, source: str) -> None:
+        self._key = (venue, symbol, str(interval))
+        self._interval = interval
+        self._source = source
+
+    async def write(
+        self, database: Database, bars: Bars, told: Sequence[str], *, careful: bool
+    ) -> tuple[int, list[int]]:
+        """In one transaction; ``careful`` copies nothing straight into the table."""
+        new, revised = 0, list[int]()
+        async with database.transaction() as session:
+            for start in range(0, len(bars), BLOCK):
+                left, replaces = await self.left(session, bars[start : start + BLOCK])
+                how = self._take_over if careful or replaces else self.copy
+                of_these = await how(session, left)
+                new += of_these[0]
+                revised += of_these[1]
+            if told:
+                await session.execute(NOTIFY, NOTICES, told)
+        return new, revised
+
+    async def left(self, session: Session, bars: Bars) -> tuple[Bars, bool]:
+        """Those that are not there as they are, and whether any of them is there otherwise."""
+        first_ms, last_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1])
+        (runs,) = await session.rows(_KEPT, *self._key, first_ms, last_ms)
+        there, same = _compared(bars, from_runs(self._interval, tuple(runs)))
+        return bars[~same], not (there == same).all()
+
+    async def copy(self, session: Session, bars: Bars) -> tuple[int, list[int]]:
+        """Straight into the table; refused when one is there."""
+        if len(bars):
+            await session.copy_in("market_data", _WRITTEN, self._rows(bars))
+        return len(bars), []
+
+    async def _take_over(self, session: Session, bars: Bars) -> tuple[int, list[int]]:
+        await session.execute(_STAGE)
+        await session.execute(f"TRUNCATE {_GIVEN}")
+        await session.copy_in(_GIVEN, _WRITTEN, self._rows(bars))
+        rows = await session.rows(_TAKE_OVER)
+        revised = [row["open_time"] for row in rows if row["revision"]]
+        return len(rows) - len(revised), revised
+
+    def _rows(self, bars: Bars) -> Iterator[bytes]:
+        columns = (getattr(bars, name) for name in COLUMNS)
+        return packed([*self._key, timestamps(bars.open_time_ms), *columns, self._source])
 
 
 def ordered(bars: Bars) -> Bars:
@@ -113,10 +192,14 @@ def ordered(bars: Bars) -> Bars:
     return bars[len(times) - 1 - from_the_end]
 
 
-def _file(venue: str, symbol: str, bars: Bars, source: str) -> bytes:
-    columns = (getattr(bars, name) for name in COLUMNS)
-    opened = timestamps(bars.open_time_ms)
-    return packed([venue, symbol, str(bars.interval), opened, *columns, source])
+def from_runs(interval: Interval, runs: Sequence[bytes | None]) -> Bars:
+    """Bars from the one row of a query for :data:`RUNS`; a run is None where there are none."""
+    times, *columns = [run or b"" for run in runs]
+    return Bars(
+        interval,
+        milliseconds(np.frombuffer(times, dtype=">i8").astype(np.int64)),
+        *(np.frombuffer(column, dtype=">f8").astype(np.float64) for column in columns),
+    )
 
 
 def _compared(bars: Bars, kept: Bars) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -4,14 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-import numpy as np
-
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import Defect
 from rusy_tui.store import bulk
-from rusy_tui.store.binary_copy import milliseconds
-from rusy_tui.store.errors import DatabaseRefused
 from rusy_tui.store.pool import Database
 
 _VALUES = ", ".join(COLUMNS)
@@ -27,18 +23,11 @@ FROM unnest(
 {bulk.REPLACE}
 """
 
-# What the server says when another writer was faster with a row.
-_UNIQUE_VIOLATION = "23505"
-
-# Each column travels as one run of big-endian numbers, so no row becomes a Python object. For
-# few rows that is faster than a COPY, whose query takes no arguments.
 _WINDOWS = f"""
 SELECT wanted.timeframe, read.*
 FROM unnest($4::text[], $5::bigint[]) AS wanted (timeframe, bars),
 LATERAL (
-    SELECT string_agg(timestamptz_send(open_time), ''::bytea),
-        {", ".join(f"string_agg(float8send({name}), ''::bytea)" for name in COLUMNS)}
-    FROM (
+    SELECT {bulk.RUNS} FROM (
         SELECT * FROM (
             SELECT open_time, {_VALUES} FROM market_data
             WHERE venue = $1 AND symbol = $2 AND market_data.timeframe = wanted.timeframe
@@ -74,9 +63,8 @@ WHERE venue = $1 AND symbol = ANY($2::text[]) AND timeframe = $3 AND open_time >
 ORDER BY symbol, open_time
 """
 
-# Where whoever takes bars from the database listens: keys only, the table tells the rest.
-NOTICES = "rusy_bars"
-_NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
+# Where whoever takes bars from the database listens.
+NOTICES = bulk.NOTICES
 
 _BARS_OF = "FROM market_data WHERE venue = $1 AND symbol = $2 AND timeframe = $3"
 
@@ -136,7 +124,7 @@ class Candles:
         if notify:
             async with self._database.transaction() as session:
                 rows = await session.rows(_STORE, *given)
-                await session.execute(_NOTIFY, NOTICES, self._notices(ordered))
+                await session.execute(bulk.NOTIFY, NOTICES, self._notices(ordered))
         else:
             rows = await self._database.rows(_STORE, *given)
         revised = tuple(
@@ -163,27 +151,13 @@ class Candles:
         unique = bulk.ordered(bars)
         if not len(unique):
             return Stored(0, (), 0)
-        try:
-            new, revised = await self._written(symbol, unique, source, notify, careful=False)
-        except DatabaseRefused as error:
-            if error.sqlstate != _UNIQUE_VIOLATION:
-                raise
-            new, revised = await self._written(symbol, unique, source, notify, careful=True)
+        first_ms, last_ms = int(unique.open_time_ms[0]), int(unique.open_time_ms[-1])
+        told = [self._notice(symbol, bars.interval, first_ms, last_ms)] if notify else []
+        new, revised = await bulk.write(
+            self._database, self._venue, symbol, unique, source, told
+        )
         keys = tuple((symbol, bars.interval, time_ms) for time_ms in revised)
         return Stored(new, keys, len(bars) - new - len(keys))
-
-    async def _written(
-        self, symbol: str, bars: Bars, source: str, notify: bool, *, careful: bool
-    ) -> tuple[int, list[int]]:
-        async with self._database.transaction() as session:
-            written = await bulk.write(
-                session, self._venue, symbol, bars, source, careful=careful
-            )
-            if notify:
-                first_ms, last_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1])
-                notice = self._notice(symbol, bars.interval, first_ms, last_ms)
-                await session.execute(_NOTIFY, NOTICES, [notice])
-        return written
 
     def _notices(self, ordered: Sequence[Candle]) -> list[str]:
         """One notice a symbol and interval: a notice holds 8,000 bytes at most."""
@@ -226,7 +200,7 @@ class Candles:
             [str(interval) for interval in wanted],
             list(wanted.values()),
         )
-        return {Interval(name): _bars(Interval(name), parts) for name, *parts in rows}
+        return {Interval(name): bulk.from_runs(Interval(name), runs) for name, *runs in rows}
 
     async def range(self, symbol: str, interval: Interval, from_ms: int, until_ms: int) -> Bars:
         """All bars that open in [from, until), ms, ascending: any number of them."""
@@ -295,13 +269,3 @@ class Candles:
             "UPDATE timeframes SET enabled = interval = ANY($1::text[])",
             [str(interval) for interval in intervals],
         )
-
-
-def _bars(interval: Interval, parts: Sequence[bytes | None]) -> Bars:
-    """Columns from runs of big-endian numbers; None where there is no row."""
-    times, *columns = [part or b"" for part in parts]
-    return Bars(
-        interval,
-        milliseconds(np.frombuffer(times, dtype=">i8").astype(np.int64)),
-        *(np.frombuffer(column, dtype=">f8").astype(np.float64) for column in columns),
-    )

@@ -6,7 +6,14 @@ they were made: what lockstep needs, so that no result depends on which of two w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Sequence,
+)
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -25,8 +32,6 @@ _CALL_LIMIT_S = 15.0
 _CONNECT_LIMIT_S = 10.0
 # A read of years takes longer; whoever makes it waits for it.
 _COPY_LIMIT_S = 120.0
-# So much is given to the socket at a time, bytes.
-_PIECE = 1 << 19
 # Migrations, dumps and restores: as long as it takes.
 _LONG_LIMIT_S = 7 * 86_400.0
 # While it works the server looks every second whether we are still there; while it doesn't,
@@ -138,18 +143,18 @@ class Session:
         """Have something called when the connection ends, whoever ended it."""
         self._connection.add_termination_listener(lambda _: call())
 
-    async def copy_in(self, table: str, columns: Sequence[str], file: bytes) -> None:
+    async def copy_in(self, table: str, columns: Sequence[str], file: Iterable[bytes]) -> None:
         """Append rows to a table; on a failure none of them.
 
         Args:
             table: its name.
             columns: in the order of a row's fields.
-            file: the rows in PostgreSQL's binary format.
+            file: the rows in PostgreSQL's binary format, in pieces.
         """
 
         async def pieces() -> AsyncGenerator[bytes]:
-            for start in range(0, len(file), _PIECE):
-                yield file[start : start + _PIECE]
+            for piece in file:
+                yield piece
 
         await self._finish(
             self._connection.copy_to_table(

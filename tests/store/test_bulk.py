@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
@@ -134,20 +135,29 @@ async def test_a_batch_with_nonsense_writes_nothing_at_all(
     assert (await candles.store_bars(BTC, columns([bar(0, trades=2.0)]), "rest")).revised
 
 
+# Another program's writing.
+ONE_BAR = """
+INSERT INTO market_data VALUES
+    ('demo', 'BTCUSDT', '15m', $1, 100, 101, 99, 100, 1, 100, 1, 1, 'other', 0)
+"""
+
+
 async def wait_for_a_waiting_writer(database: Database) -> None:
     while not await database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
         await asyncio.sleep(0)
 
 
-async def test_another_writer_may_be_faster(candles: Candles, database: Database) -> None:
+@pytest.mark.parametrize("notify", [False, True])
+async def test_another_writer_may_be_faster(
+    candles: Candles, database: Database, notify: bool
+) -> None:
     batch = columns([bar(n) for n in range(10)])
     async with database.transaction() as session:
-        await bulk.write(
-            session, "demo", BTC, columns([bar(3, trades=5.0)]), "x", careful=False
-        )
-        second = asyncio.create_task(candles.store_bars(BTC, batch, "rest"))
+        await session.execute(ONE_BAR, bar(3).open_time_ms)
+        second = asyncio.create_task(candles.store_bars(BTC, batch, "rest", notify=notify))
         await wait_for_a_waiting_writer(database)
     assert await second == (9, ((BTC, Interval.M15, bar(3).open_time_ms),), 0)
+    assert await candles.revised(BTC, Interval.M15) == 1
 
 
 async def test_of_two_who_revise_at_once_none_is_lost(
@@ -155,7 +165,7 @@ async def test_of_two_who_revise_at_once_none_is_lost(
 ) -> None:
     await candles.store([bar(0)], "stream")
     async with database.transaction() as session:
-        await bulk.write(session, "demo", BTC, columns([bar(0, trades=5.0)]), "x", careful=True)
+        await session.execute("UPDATE market_data SET trades = 5, revision = 1")
         second = asyncio.create_task(candles.store([bar(0)], "rest"))
         third = asyncio.create_task(candles.store_bars(BTC, columns([bar(0, trades=6.0)]), "y"))
         await wait_for_a_waiting_writer(database)
@@ -225,14 +235,18 @@ async def test_windows_of_both_intervals_end_together(candles: Candles) -> None:
     assert len(read[Interval.M1]) == 0
 
 
+def file_of(*fields: NDArray[np.int64] | NDArray[np.float64]) -> bytes:
+    return b"".join(packed(fields))
+
+
 def test_a_file_of_other_rows_is_not_read_as_bars() -> None:
     times = np.array([1, 2], dtype=np.int64)
     figures = np.array([0.5, math.nan])
-    read, columns = unpacked(packed([times, figures]), 1)
+    read, columns = unpacked(file_of(times, figures), 1)
     assert (len(read), len(columns)) == (2, 1)
-    cut = packed([times, figures])[:-7]
+    cut = file_of(times, figures)[:-7]
     null = HEADER + b"\0\2\0\0\0\x08" + bytes(8) + b"\xff\xff\xff\xff" + TRAILER
-    for broken in (cut, null, b"", packed([times, figures, figures])):
+    for broken in (cut, null, b"", file_of(times, figures, figures)):
         with pytest.raises(Defect):
             unpacked(broken, 1)
     with pytest.raises(Defect):
