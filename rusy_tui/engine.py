@@ -341,7 +341,7 @@ class Engine:
                     if route == CONTRACTS_ROUTE:
                         # A change meanwhile was told to nobody.
                         self._lookout.contract_changed()
-                    self._spawn(self._with_database(self._bars.catch_up()))
+                    self._spawn(self._bars.catch_up())
 
     async def _on_closed_bars(self) -> None:
         async for candle in self._bars.closed():

@@ -10,6 +10,7 @@ import contextlib
 import random
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -39,6 +40,7 @@ from rusy_tui.simulator.feeds.replay import ReplayFeed
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
 from rusy_tui.store.embedded import temporary_server
+from rusy_tui.store.spool import Spool
 from rusy_tui.store.store import Store
 
 T = TypeVar("T")
@@ -151,12 +153,16 @@ async def world(
                 symbols=settings.data.symbols,
             )
         )
+        spool = Spool(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rusy-"))))
+        stack.callback(spool.close)
         bars = MarketService(
             adapter,
-            store.candles,
+            store.market_data,
             clock,
             symbols=settings.data.symbols,
             warmup_bars=networks.manifest.warmup,
+            spool=spool,
+            journal=store.journal.append,
         )
         parts = Parts(
             settings=settings,

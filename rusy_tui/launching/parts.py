@@ -76,17 +76,22 @@ async def build(
     progress("opening the database")
     from rusy_tui.engine import Parts
     from rusy_tui.market.service import MarketService
+    from rusy_tui.store.spool import Spool
     from rusy_tui.store.store import Store
 
     venue = settings.exchange.venue.value
     store = await Store.open(address, market.clock, venue, account, size=_DATABASE_CALLS)
     stack.push_async_callback(store.close)
+    spool = Spool(job.market_folder(settings) / "bars-waiting")
+    stack.callback(spool.close)
     bars = MarketService(
         market.exchange,
-        store.candles,
+        store.market_data,
         market.clock,
         symbols=settings.data.symbols,
         warmup_bars=ensemble.manifest.warmup,
+        spool=spool,
+        journal=store.journal.append,
     )
     return Parts(
         settings=settings,

@@ -1,138 +1,150 @@
-"""The market service: backfill, live bars, gaps, and the windows that models read.
+"""The market service: live bars, gaps, and the windows that models read.
 
 Closed bars reach the rest of the engine through :meth:`MarketService.closed`, in order, each
-once, and only when they are stored and nothing is missing before them.
+once, and only when they are stored and nothing is missing before them. Who does what:
+
+* :mod:`~rusy_tui.market.rows` knows what is whole and what is missing;
+* :mod:`~rusy_tui.market.writer` stores, and keeps on disk what a lost database can't take;
+* :mod:`~rusy_tui.market.mending` asks REST for what the streams did not tell, or told wrong;
+* :mod:`~rusy_tui.market.review` looks at all of it once more after each hour.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 
-import structlog
-
-from rusy_tui.domain.bars import Bars
+from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.errors import ExchangeError, StorageError, UnreachableError
+from rusy_tui.domain.history import Cure, FindingKind
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.market.sequence import Known, Missing, Next, place
+from rusy_tui.market.mending import CLOSE_GRACE_S, CONFIRM_S, Mender
+from rusy_tui.market.notebook import Append, Notebook
+from rusy_tui.market.review import Review
+from rusy_tui.market.rows import Row, Seen
 from rusy_tui.market.source import Progress
-from rusy_tui.market.validation import absent_made_nan, fault_of
-from rusy_tui.store.candles import Candles
+from rusy_tui.market.validation import absent_made_nan, fault_of, halts
+from rusy_tui.market.writer import Writer
+from rusy_tui.store.candles import Stored
+from rusy_tui.store.market_data import MarketData
+from rusy_tui.store.spool import Spool
 
-log = structlog.get_logger("market")
+# A bar is behind when it is later than this, wall seconds: the timer after the close has asked
+# REST by then, and had its answer.
+BEHIND_AFTER_S = 5.0
+# Wall clock and monotonic clock are held against each other this often, wall seconds, and what
+# they may differ by in between: more is a sleep of the machine, or a clock that was set.
+LOOK_S = 30.0
+JUMP_S = 2.0
 
-# 499 rows weigh 2, 1000 weigh 5: this call size gets the most rows for its weight.
-ROWS_A_CALL = 499
-# How long after a bar's end its closing event may take before REST is asked, wall seconds.
-CLOSE_GRACE_S = 2.0
-# A candle that the exchange has not closed yet is asked for again after this, wall seconds,
-# and this often before it waits for the next close.
-RETRY_S = 1.0
-RETRIES = 10
+_Key = tuple[str, Interval]
 
 
 class MarketService:
-    """Keeps the candles of all configured pairs whole."""
+    """Keeps the live candles of all configured pairs whole.
+
+    Args:
+        exchange: that is asked for what the streams did not tell.
+        data: where all is kept.
+        clock: of all waits.
+        symbols: of the pairs.
+        warmup_bars: how many bars of each interval must be there at the start.
+        spool: where bars wait on disk while the database is away.
+        journal: told of all that goes wrong and how it was mended; None: the log alone.
+    """
 
     def __init__(
         self,
         exchange: ExchangePort,
-        candles: Candles,
+        data: MarketData,
         clock: Clock,
         *,
         symbols: Sequence[str],
         warmup_bars: Mapping[Interval, int],
+        spool: Spool,
+        journal: Append | None = None,
     ) -> None:
         self._exchange = exchange
-        self._candles = candles
+        self._data = data
         self._clock = clock
-        self._symbols = tuple(symbols)
         self._warmup = dict(warmup_bars)
-        self._last: dict[tuple[str, Interval], int] = {}
-        self._received: asyncio.Queue[Candle] = asyncio.Queue()
-        self._closed: asyncio.Queue[Candle] = asyncio.Queue()
-        self._waiters: list[tuple[str, Interval, int, asyncio.Future[None]]] = []
-        self._lanes: dict[tuple[str, Interval], asyncio.Lock] = {
-            (symbol, interval): asyncio.Lock()
-            for symbol in self._symbols
+        self._rows: dict[_Key, Row] = {
+            (symbol, interval): Row(symbol, interval)
+            for symbol in symbols
             for interval in self._warmup
         }
-        self.quarantined = 0
+        self._closed: asyncio.Queue[Candle] = asyncio.Queue()
+        self._waiters: list[tuple[Row, int, asyncio.Future[None]]] = []
+        self._notebook = Notebook(data.findings, journal, clock)
+        self._writer = Writer(
+            data.candles,
+            self._notebook,
+            clock,
+            spool,
+            stored=self._stored,
+            refused=self._refused,
+            dropped=self._dropped,
+            back=self._want_all,
+        )
+        self._mender = Mender(exchange, clock, self._notebook, self._writer, self._pass_on)
+        by_symbol = [[self._rows[symbol, each] for each in self._warmup] for symbol in symbols]
+        self._review = Review(exchange, data, clock, self._notebook, self._writer, by_symbol)
 
     async def start(self, progress: Progress) -> None:
-        """Fetch and store the bars that the models need before they may score.
+        """Write what a former run left on the disk, then fetch what models need before a vote.
 
         Raises:
             ExchangeError: when the exchange refuses a read.
+            UnreachableError: when it does not answer.
             StorageError: when the database is lost.
         """
-        now_ms = self._exchange.exchange_ms()
-        for symbol in self._symbols:
-            for interval, bars in self._warmup.items():
-                progress(f"fetching candles: {symbol} {interval}")
-                until_ms = interval.floor(now_ms)
-                from_ms = until_ms - bars * interval.ms
-                gaps = await self._candles.missing(symbol, interval, from_ms, until_ms)
-                for gap_from_ms, gap_until_ms in gaps:
-                    await self._fetch(
-                        symbol, interval, gap_from_ms, gap_until_ms, announce=False
-                    )
-                last = await self._candles.last_open_ms(symbol, interval)
-                if last is not None:
-                    self._last[symbol, interval] = last
+        await self._writer.recover()
+        for row in self._rows.values():
+            await self._warm_up(row, progress)
+        await self._notebook.write()
 
-    async def window(self, symbol: str, interval: Interval, until_ms: int) -> Bars:
-        """The warm-up window of bars that had closed by an instant, ascending."""
-        bars = self._warmup[interval]
-        # The store counts by open time; one that opened before may close after.
-        last_open_ms = until_ms - interval.ms
-        return await self._candles.window(symbol, interval, last_open_ms + 1, bars)
+    async def run(self) -> None:
+        """Write what is received, and ask for what is late or wrong, for ever."""
+        self._want_all()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._writer.run())
+            group.create_task(self._mender.run())
+            for row in self._rows.values():
+                group.create_task(self._mender.watch(row))
+            group.create_task(self._review.run())
+            group.create_task(self._watch_clock())
+
+    def take(self, candle: Candle) -> None:
+        """Take a closed candle from a stream; a second time does nothing. Never waits."""
+        row = self._rows.get((candle.symbol, candle.interval))
+        if row is None:
+            return
+        candle = absent_made_nan(candle)
+        fault = fault_of(candle)
+        if fault is not None:
+            self._doubt(row, candle.open_time_ms, FindingKind.BROKEN, fault, candle)
+            return
+        known = row.received(candle.open_time_ms)
+        match row.see(candle):
+            case Seen.NEW:
+                if row.lacks_before(candle.open_time_ms):
+                    self._mender.want(row)
+                self._writer.put([candle], "stream")
+            case Seen.OTHER:
+                detail = "told again" if known is None else _difference(known, candle)
+                self._doubt(row, candle.open_time_ms, FindingKind.DUPLICATE, detail)
 
     async def closed(self) -> AsyncIterator[Candle]:
         """Every closed bar, once, in order within its symbol and interval, for ever."""
         while True:
             yield await self._closed.get()
 
-    async def run(self) -> None:
-        """Write what is received, and ask for what is late, for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._write())
-            group.create_task(self.watch_closes())
-
-    async def _write(self) -> None:
-        while True:
-            candle = await self._received.get()
-            try:
-                await self._take(candle)
-            except StorageError as error:
-                # Nothing was taken: it is behind when the database is back.
-                log.warning("bar not stored", why=str(error))
-
-    def take(self, candle: Candle) -> None:
-        """Take a closed candle from a stream; a second time does nothing."""
-        self._received.put_nowait(candle)
-
-    async def _take(self, candle: Candle) -> None:
-        key = (candle.symbol, candle.interval)
-        lane = self._lanes.get(key)
-        if lane is None:
-            return
-        async with lane:
-            step = place(self._last.get(key), candle, candle.interval)
-            if isinstance(step, Missing):
-                log.warning(
-                    "gap",
-                    symbol=candle.symbol,
-                    interval=str(candle.interval),
-                    from_ms=step.from_ms,
-                    until_ms=step.until_ms,
-                )
-                await self._repair(candle.symbol, candle.interval, step)
-                step = place(self._last.get(key), candle, candle.interval)
-            if isinstance(step, Known):
-                return
-            if isinstance(step, Next):
-                await self._accept([candle], source="stream", announce=True)
+    async def window(self, symbol: str, interval: Interval, until_ms: int) -> Bars:
+        """The warm-up window of bars that had closed by an instant, ascending."""
+        bars = self._warmup[interval]
+        # The store counts by open time; one that opened before may close after.
+        last_open_ms = until_ms - interval.ms
+        return await self._data.candles.window(symbol, interval, last_open_ms + 1, bars)
 
     async def await_bar(self, symbol: str, interval: Interval, open_ms: int) -> bool:
         """Wait until a bar is stored, asking REST when its closing event stays away.
@@ -140,133 +152,185 @@ class MarketService:
         Returns:
             Whether it is stored; False when the exchange does not give it either.
         """
-        if self._last.get((symbol, interval), -1) >= open_ms:
+        row = self._rows[symbol, interval]
+        if _reached(row, open_ms):
             return True
         arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((symbol, interval, open_ms, arrived))
+        self._waiters.append((row, open_ms, arrived))
         try:
             await self._clock.within(CLOSE_GRACE_S, asyncio.shield(arrived))
         except TimeoutError:
-            await self._catch_up(symbol, interval)
-        return self._last.get((symbol, interval), -1) >= open_ms
+            await self._mender.catch_up(row)
+        return _reached(row, open_ms)
 
     async def catch_up(self) -> None:
-        """Fetch whatever has closed since the last bars taken."""
-        for lane in self._lanes:
-            await self._catch_up(*lane)
+        """Fetch whatever has closed since the last bars, all rows at once."""
+        await asyncio.gather(*map(self._mender.catch_up, self._rows.values()))
 
     def behind(self) -> Mapping[tuple[str, Interval], int]:
         """Rows in which bars are missing that should be there: by how many ms they are late."""
         now_ms = self._exchange.exchange_ms()
-        grace_ms = round(CLOSE_GRACE_S * 1000 * self._clock.speed)
-        late = {
-            (symbol, interval): now_ms - (last_ms + 2 * interval.ms)
-            for (symbol, interval), last_ms in self._last.items()
-        }
-        return {lane: late_ms for lane, late_ms in late.items() if late_ms > grace_ms}
+        grace_ms = round(BEHIND_AFTER_S * 1000 * self._clock.speed)
+        late = {key: row.late_ms(now_ms) for key, row in self._rows.items()}
+        return {key: late_ms for key, late_ms in late.items() if late_ms > grace_ms}
 
-    async def _catch_up(self, symbol: str, interval: Interval) -> None:
-        async with self._lanes[symbol, interval]:
-            if self._is_behind(symbol, interval):
-                from_ms = self._last[symbol, interval] + interval.ms
-                until_ms = interval.floor(self._exchange.exchange_ms())
-                await self._repair(symbol, interval, Missing(from_ms, until_ms))
+    # At the start -----------------------------------------------------------------------
 
-    def _is_behind(self, symbol: str, interval: Interval) -> bool:
-        """Whether a bar has closed after the last one taken."""
-        last = self._last.get((symbol, interval))
-        until_ms = interval.floor(self._exchange.exchange_ms())
-        return last is not None and last + interval.ms < until_ms
-
-    async def watch_closes(self) -> None:
-        """Ask REST for each bar whose closing event is late; runs for ever.
-
-        A closing event of a quiet symbol comes late or, across a reconnect, never.
+    async def _warm_up(self, row: Row, progress: Progress) -> None:
+        """Fetch what is missing of a row's window; what the exchange lacks is asked for
+        twice.
         """
-        while True:
-            now_ms = self._exchange.exchange_ms()
-            next_ms = Interval.M15.floor(now_ms) + Interval.M15.ms
-            await self._clock.sleep_until_market(next_ms)
-            await self._clock.sleep(CLOSE_GRACE_S)
-            for _ in range(RETRIES):
-                behind = [lane for lane in self._lanes if self._is_behind(*lane)]
-                try:
-                    for symbol, interval in behind:
-                        await self._catch_up(symbol, interval)
-                except StorageError as error:
-                    # Nothing was taken: the same bars are behind when the database is back.
-                    log.warning("bars not stored", why=str(error))
-                if not any(self._is_behind(*lane) for lane in behind):
-                    break
-                await self._clock.sleep(RETRY_S)
+        until_ms = row.interval.floor(self._exchange.exchange_ms())
+        from_ms = until_ms - self._warmup[row.interval] * row.interval.ms
+        progress(f"fetching candles: {row}")
+        await self._fill(row, from_ms, until_ms)
+        if row.holes:
+            progress(f"the exchange gives no candles in between: {row}; asking once more")
+            await self._clock.sleep(CONFIRM_S)
+            await self._fill(row, from_ms, until_ms)
+        gaps = await self._data.candles.missing(row.symbol, row.interval, from_ms, until_ms)
+        end_ms = gaps[-1][0] if gaps and gaps[-1][1] == until_ms else until_ms
+        row.begin(end_ms - row.interval.ms if end_ms > from_ms else None)
 
-    async def _repair(self, symbol: str, interval: Interval, gap: Missing) -> None:
-        try:
-            await self._fetch(symbol, interval, gap.from_ms, gap.until_ms, announce=True)
-        except (ExchangeError, UnreachableError) as error:
-            # The gap stays open: the next close, or watch_closes, finds and asks for it again.
-            log.warning("gap not filled", symbol=symbol, why=str(error))
-
-    async def _fetch(
-        self, symbol: str, interval: Interval, from_ms: int, until_ms: int, *, announce: bool
-    ) -> None:
-        """Fetch bars into the row; live ones stop at a hole, which is asked for again."""
-        start_ms = from_ms
-        while start_ms < until_ms:
-            page = await self._exchange.candles(
-                symbol,
-                interval,
-                start_ms,
-                until_ms - interval.ms,
-                ROWS_A_CALL,
-                backfill=not announce,
+    async def _fill(self, row: Row, from_ms: int, until_ms: int) -> None:
+        candles = self._data.candles
+        accepted = await self._data.findings.listed(
+            row.symbol, row.interval, kinds=[FindingKind.MISSING], cures=[Cure.ACCEPTED]
+        )
+        absent = [(finding.open_time_ms, finding.until_ms) for finding in accepted]
+        before = await candles.window(row.symbol, row.interval, from_ms, 1)
+        for gap_from_ms, gap_until_ms in await candles.missing(
+            row.symbol, row.interval, from_ms, until_ms
+        ):
+            if any(first <= gap_from_ms and gap_until_ms <= end for first, end in absent):
+                continue
+            await self._mender.fetch(
+                row,
+                gap_from_ms,
+                gap_until_ms,
+                partial(self._store, row),
+                newest_ms=gap_until_ms if gap_until_ms < until_ms else 0,
+                beginning=gap_from_ms == from_ms and not len(before),
+                background=True,
             )
-            rows = [c for c in page if c.closed and start_ms <= c.open_time_ms < until_ms]
-            row = _unbroken(rows, start_ms) if announce else rows
-            if not row or not await self._accept(row, source="rest", announce=announce):
-                return
-            start_ms = row[-1].open_time_ms + interval.ms
 
-    async def _accept(self, candles: Sequence[Candle], *, source: str, announce: bool) -> bool:
-        """Validate, store, and pass on; a candle that breaks a rule ends the row there.
+    async def _store(self, row: Row, candles: Sequence[Candle]) -> bool:
+        await self._data.candles.store(candles, "rest", notify=True)
+        for candle in candles:
+            self._mended(row, candle)
+        return True
 
-        Returns:
-            Whether all of them were sound.
-        """
-        sound: list[Candle] = []
-        for candle in map(absent_made_nan, candles):
-            fault = fault_of(candle)
-            if fault is not None:
-                self.quarantined += 1
-                log.error("candle refused", symbol=candle.symbol, why=fault)
-                break
-            sound.append(candle)
-        if not sound:
-            return False
-        await self._candles.store(sound, source)
-        for candle in sound if announce else []:
-            self._last[candle.symbol, candle.interval] = candle.open_time_ms
+    # What became of bars ------------------------------------------------------------------
+
+    def _stored(self, candles: Sequence[Candle], source: str, stored: Stored) -> None:
+        """Bars are in the database: pass on what is whole."""
+        revised = set(stored.revised)
+        for candle in candles:
+            key = (candle.symbol, candle.interval)
+            row = self._rows.get(key)
+            if row is None:
+                # Left by a former run that had other pairs.
+                continue
+            former = row.received(candle.open_time_ms)
+            if (*key, candle.open_time_ms) in revised:
+                detail = "other than before" if former is None else _difference(former, candle)
+                text = f"{source}: {detail or 'other than before'}"
+                self._doubt(row, candle.open_time_ms, FindingKind.REVISED, text)
+            self._mended(row, candle)
+            self._pass_on(row.stored(candle))
+
+    def _mended(self, row: Row, candle: Candle) -> None:
+        """A bar is stored: what was set aside before is no matter any more."""
+        why = row.broken.pop(candle.open_time_ms, None)
+        if why is not None:
+            span_ms = (candle.open_time_ms, candle.close_time_ms)
+            self._find(row, span_ms, FindingKind.BROKEN, Cure.REFETCHED, why)
+
+    def _pass_on(self, candles: Sequence[Candle]) -> None:
+        for candle in candles:
             self._closed.put_nowait(candle)
-        self._wake(sound[-1])
-        return len(sound) == len(candles)
-
-    def _wake(self, candle: Candle) -> None:
-        still: list[tuple[str, Interval, int, asyncio.Future[None]]] = []
-        for symbol, interval, open_ms, arrived in self._waiters:
-            here = (symbol, interval) == (candle.symbol, candle.interval)
-            if here and candle.open_time_ms >= open_ms:
-                if not arrived.done():
-                    arrived.set_result(None)
-            elif not arrived.done():
-                still.append((symbol, interval, open_ms, arrived))
+        for from_ms, until_ms in halts(candles):
+            row = self._rows[candles[0].symbol, candles[0].interval]
+            since_ms = row.halted(from_ms, until_ms)
+            self._find(row, (since_ms, until_ms), FindingKind.HALT, Cure.ACCEPTED, "no volume")
+        still = list[tuple[Row, int, asyncio.Future[None]]]()
+        for row, open_ms, arrived in self._waiters:
+            if arrived.done():
+                continue
+            if _reached(row, open_ms):
+                arrived.set_result(None)
+            else:
+                still.append((row, open_ms, arrived))
         self._waiters = still
 
+    def _refused(self, candle: Candle, why: str) -> None:
+        """The database will never take a bar: the row does not pass it."""
+        row = self._rows.get((candle.symbol, candle.interval))
+        if row is None:
+            return
+        open_ms = candle.open_time_ms
+        row.forget(candle)
+        if row.broken.get(open_ms) != why:
+            row.broken[open_ms] = why
+            kind, span_ms = FindingKind.BROKEN, (open_ms, candle.close_time_ms)
+            self._find(row, span_ms, kind, Cure.QUARANTINED, why, candle)
 
-def _unbroken(candles: Sequence[Candle], from_ms: int) -> list[Candle]:
-    """Those that follow each other without a hole from an open time on."""
-    row: list[Candle] = []
-    for candle in candles:
-        if candle.open_time_ms != from_ms + len(row) * candle.interval.ms:
-            break
-        row.append(candle)
-    return row
+    def _dropped(self, candles: Sequence[Candle]) -> None:
+        for candle in candles:
+            row = self._rows.get((candle.symbol, candle.interval))
+            if row is not None:
+                row.forget(candle)
+
+    def _doubt(
+        self,
+        row: Row,
+        open_ms: int,
+        kind: FindingKind,
+        detail: str,
+        candle: Candle | None = None,
+    ) -> None:
+        """The exchange must be asked about a bar; its answer decides."""
+        row.suspects[open_ms] = (kind, detail)
+        span_ms = (open_ms, open_ms + row.interval.ms)
+        self._find(row, span_ms, kind, Cure.OPEN, detail, candle)
+        self._mender.want(row)
+
+    def _find(
+        self,
+        row: Row,
+        span_ms: tuple[int, int],
+        kind: FindingKind,
+        cure: Cure,
+        detail: str,
+        candle: Candle | None = None,
+    ) -> None:
+        self._notebook.find(row.symbol, row.interval, span_ms, kind, cure, detail, candle)
+
+    def _want_all(self) -> None:
+        for row in self._rows.values():
+            self._mender.want(row)
+
+    async def _watch_clock(self) -> None:
+        """Notice that the machine slept, or that its clock was set: then all is asked for."""
+        clock = self._clock
+        wall_ms, monotonic_s = clock.wall_ms(), clock.monotonic_s()
+        while True:
+            await clock.sleep(LOOK_S)
+            now_ms, now_s = clock.wall_ms(), clock.monotonic_s()
+            jumped_s = (now_ms - wall_ms) / 1000 - (now_s - monotonic_s)
+            wall_ms, monotonic_s = now_ms, now_s
+            if abs(jumped_s) > JUMP_S:
+                self._notebook.note("clock", jumped_s=round(jumped_s, 3))
+                self._want_all()
+
+
+def _reached(row: Row, open_ms: int) -> bool:
+    return row.front_ms is not None and row.front_ms >= open_ms
+
+
+def _difference(former: Candle, candle: Candle) -> str:
+    return ", ".join(
+        f"{name} {getattr(candle, name):.12g} for {getattr(former, name):.12g}"
+        for name in COLUMNS
+        if getattr(candle, name) != getattr(former, name)
+    )

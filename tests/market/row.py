@@ -1,7 +1,10 @@
 """Candles of an invented market, an exchange that gives them, and a store in memory."""
 
+import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -9,9 +12,13 @@ from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import Defect, UnreachableError
+from rusy_tui.domain.history import Cure, Finding, FindingKind, MarkCandle
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.market.service import MarketService
-from rusy_tui.store.candles import Candles
+from rusy_tui.market.validation import alike
+from rusy_tui.store.candles import Stored
+from rusy_tui.store.market_data import MarketData
+from rusy_tui.store.spool import Spool
 from tests.lockstep import in_lockstep
 
 T = TypeVar("T")
@@ -21,20 +28,21 @@ START_MS = 1_749_999_600_000
 
 
 def candle(open_ms: int, interval: Interval = Interval.M15, **changed: object) -> Candle:
-    """A closed candle whose prices tell when it opened."""
-    price = 100 + open_ms // Interval.M15.ms % 50
+    """A closed candle whose prices tell when it opened; an hour is what its quarters make."""
+    opens = range(open_ms, open_ms + interval.ms, Interval.M15.ms)
+    prices = [100.0 + each // Interval.M15.ms % 50 for each in opens]
     made = Candle(
         symbol="BTCUSDT",
         interval=interval,
         open_time_ms=open_ms,
-        open=float(price),
-        high=price + 2.0,
-        low=price - 2.0,
-        close=price + 1.0,
-        volume=10.0,
-        quote_volume=1000.0,
-        trades=5.0,
-        taker_buy_volume=4.0,
+        open=prices[0],
+        high=max(prices) + 2.0,
+        low=min(prices) - 2.0,
+        close=prices[-1] + 1.0,
+        volume=10.0 * len(prices),
+        quote_volume=1000.0 * len(prices),
+        trades=5.0 * len(prices),
+        taker_buy_volume=4.0 * len(prices),
         closed=True,
     )
     return msgspec.structs.replace(made, **changed)
@@ -79,19 +87,43 @@ class CandleExchange:
 
 
 class CandleStore:
-    """The table of candles, as far as the market service uses it."""
+    """The table of candles, as far as the market service uses it.
+
+    ``trouble`` is raised by every write while it is set; ``held`` keeps writes waiting.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, Interval, int], Candle] = {}
+        self.revisions: list[Candle] = []
+        self.sources: dict[tuple[str, Interval, int], str] = {}
         self.written = 0
+        self.trouble: Exception | None = None
+        self.held: asyncio.Event | None = None
 
-    async def store(self, candles: Sequence[Candle], source: str) -> int:
+    async def store(
+        self, candles: Sequence[Candle], source: str, *, notify: bool = False
+    ) -> Stored:
         if any(not each.closed for each in candles):
             raise Defect("a forming candle was given to be stored")
+        if self.held is not None:
+            await self.held.wait()
+        if self.trouble is not None:
+            raise self.trouble
+        new, revised = 0, list[tuple[str, Interval, int]]()
         for each in candles:
+            key = (each.symbol, each.interval, each.open_time_ms)
+            former = self.rows.get(key)
+            if former is not None and alike(former, each):
+                continue
+            if former is not None:
+                self.revisions.append(former)
+                revised.append(key)
+            else:
+                new += 1
             self.written += 1
-            self.rows[each.symbol, each.interval, each.open_time_ms] = each
-        return len(candles)
+            self.rows[key] = each
+            self.sources[key] = source
+        return Stored(new, tuple(revised), len(candles) - new - len(revised))
 
     def opens(self, interval: Interval = Interval.M15) -> list[int]:
         """Open times of what is stored, ascending."""
@@ -100,9 +132,6 @@ class CandleStore:
     async def window(self, symbol: str, interval: Interval, until_ms: int, bars: int) -> Bars:
         opens = [time for time in self.opens(interval) if time < until_ms][-bars:]
         return Bars.of(interval, [self.rows[symbol, interval, time] for time in opens])
-
-    async def last_open_ms(self, symbol: str, interval: Interval) -> int | None:
-        return max(self.opens(interval), default=None)
 
     async def missing(
         self, symbol: str, interval: Interval, from_ms: int, until_ms: int
@@ -119,23 +148,116 @@ class CandleStore:
         return gaps
 
 
+class FindingStore:
+    """The table of findings, and each word that was ever written there."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[Interval | None, int, FindingKind], Finding] = {}
+        self.said: list[tuple[FindingKind, Cure]] = []
+
+    async def keep(self, findings: Sequence[Finding]) -> int:
+        for each in findings:
+            self.rows[each.interval, each.open_time_ms, each.kind] = each
+            self.said.append((each.kind, each.cure))
+        return len(findings)
+
+    async def listed(
+        self,
+        symbol: str | None = None,
+        interval: Interval | None = None,
+        *,
+        kinds: Sequence[FindingKind] = (),
+        cures: Sequence[Cure] = (),
+    ) -> list[Finding]:
+        return [
+            each
+            for each in self.rows.values()
+            if each.interval is interval and each.kind in kinds and each.cure in cures
+        ]
+
+
+class MarkStore:
+    """The table of mark prices."""
+
+    def __init__(self) -> None:
+        self.rows: list[MarkCandle] = []
+
+    async def between(
+        self, symbol: str, interval: str, from_ms: int, until_ms: int
+    ) -> list[MarkCandle]:
+        return [
+            mark
+            for mark in self.rows
+            if mark.interval == interval and from_ms <= mark.open_time_ms < until_ms
+        ]
+
+
+class Tables:
+    """A market's tables in memory."""
+
+    def __init__(self) -> None:
+        self.candles = CandleStore()
+        self.findings = FindingStore()
+        self.mark_prices = MarkStore()
+
+
 class Scene:
     """A market service with what it stands on, and the bars it has announced."""
 
-    def __init__(self, clock: LockstepClock, warmup: dict[Interval, int]) -> None:
+    def __init__(self, clock: LockstepClock, warmup: dict[Interval, int], folder: Path) -> None:
         self.clock = clock
         self.exchange = CandleExchange(clock)
-        self.store = CandleStore()
+        self.tables = Tables()
+        self.store = self.tables.candles
+        self.journal: list[tuple[str, dict[str, Any]]] = []
+        self.spool = Spool(folder)
         self.service = MarketService(
             cast(ExchangePort, self.exchange),
-            cast(Candles, self.store),
+            cast(MarketData, self.tables),
             clock,
             symbols=["BTCUSDT"],
             warmup_bars=warmup,
+            spool=self.spool,
+            journal=self._note,
         )
+        self._running: asyncio.Task[None] | None = None
 
-    async def backfill(self) -> None:
+    async def _note(self, kind: str, subject: str, payload: object, at_ms: int) -> None:
+        assert isinstance(payload, dict)
+        self.journal.append((subject, payload))
+
+    async def start(self) -> None:
+        """Warm up, and announce nothing."""
         await self.service.start(lambda text: None)
+
+    async def live(self) -> None:
+        """Warm up and run."""
+        await self.start()
+        self._running = asyncio.get_running_loop().create_task(self.service.run())
+        await self.settled()
+
+    async def settled(self, wall_s: float = 0.5) -> None:
+        """Let what was begun be done; REST takes 50 ms in this market."""
+        await self.clock.sleep(wall_s)
+        if self._running is not None and self._running.done():
+            await self._running
+
+    async def close_of(self, number: int) -> None:
+        """Wait for the end of the 15m bar of a number."""
+        await self.clock.sleep_until_market(START_MS + (number + 1) * Interval.M15.ms)
+
+    async def told(self, *bars: Candle) -> None:
+        """A stream tells of closed bars, and what that brings about is done."""
+        for each in bars:
+            self.service.take(each)
+        await self.settled()
+
+    async def stop(self) -> None:
+        """End what runs."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        self.spool.close()
 
     def announced(self) -> list[Candle]:
         """What was passed on since the last look, oldest first."""
@@ -152,13 +274,37 @@ class Scene:
             if bar.interval is Interval.M15
         ]
 
+    def cure(self, kind: FindingKind, number: int, interval: Interval = Interval.M15) -> Cure:
+        """What became of a finding about a bar, counted from the start."""
+        return self.tables.findings.rows[interval, START_MS + number * interval.ms, kind].cure
+
+    def noted(self, **payload: object) -> list[dict[str, Any]]:
+        """The journal's lines that say all of this."""
+        return [
+            said
+            for _, said in self.journal
+            if all(said.get(name) == value for name, value in payload.items())
+        ]
+
 
 def play(
-    scene: Callable[[Scene], Awaitable[T]], warmup: dict[Interval, int] | None = None
+    scene: Callable[[Scene], Awaitable[T]],
+    warmup: dict[Interval, int] | None = None,
+    folder: Path | None = None,
 ) -> T:
     """Play a scene that begins at :data:`START_MS`."""
     kinds = warmup or {Interval.M15: 20, Interval.H1: 5}
-    return in_lockstep(lambda clock: scene(Scene(clock, kinds)), START_MS)
+
+    async def played(clock: LockstepClock, place: Path) -> T:
+        made = Scene(clock, kinds, place)
+        try:
+            return await scene(made)
+        finally:
+            await made.stop()
+
+    with tempfile.TemporaryDirectory() as own:
+        place = folder or Path(own)
+        return in_lockstep(lambda clock: played(clock, place), START_MS)
 
 
 def bar(number: int, **changed: object) -> Candle:

@@ -1,49 +1,15 @@
-"""An unbroken row, and what a candle must be to stand in it."""
+"""What a candle must be to stand in a row, and what is odd about several."""
 
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rusy_tui.domain.candle import Interval
-from rusy_tui.market.sequence import Known, Missing, Next, place
-from rusy_tui.market.validation import absent_made_nan, fault_of
+from rusy_tui.domain.history import MarkCandle
+from rusy_tui.market.validation import absent_made_nan, alike, fault_of, halts, jumps
 from tests.market.row import START_MS, bar, candle
 
 STEP = Interval.M15.ms
-
-
-def test_the_first_candle_begins_the_row() -> None:
-    assert place(None, bar(0), Interval.M15) == Next(bar(0))
-
-
-@pytest.mark.parametrize(
-    ("number", "step"),
-    [
-        (-3, Known()),
-        (0, Known()),
-        (1, Next(bar(1))),
-        (2, Missing(START_MS + STEP, START_MS + 2 * STEP)),
-        (9, Missing(START_MS + STEP, START_MS + 9 * STEP)),
-    ],
-)
-def test_a_candle_is_next_known_or_after_a_gap(number: int, step: object) -> None:
-    assert place(START_MS, bar(number), Interval.M15) == step
-
-
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=60))
-def test_whatever_comes_the_row_has_each_bar_once_and_in_order(numbers: list[int]) -> None:
-    row, last = list[int](), None
-    for number in numbers:
-        step = place(last, bar(number), Interval.M15)
-        if isinstance(step, Missing):
-            row += range(step.from_ms, step.until_ms, STEP)
-            step = place(row[-1], bar(number), Interval.M15)
-        if isinstance(step, Next):
-            row.append(step.candle.open_time_ms)
-            last = row[-1]
-    assert row == list(range(row[0], row[-1] + 1, STEP))
 
 
 def test_a_missing_trade_count_becomes_nan_once() -> None:
@@ -88,3 +54,36 @@ def test_a_candle_off_the_grid_is_named() -> None:
 
 def test_a_sound_candle_has_no_fault() -> None:
     assert fault_of(bar(0)) is None
+
+
+def test_absent_figures_are_alike_and_nothing_else_is() -> None:
+    absent = bar(0, trades=math.nan)
+    assert alike(absent, bar(0, trades=math.nan))
+    assert not alike(absent, bar(0))
+    assert not alike(bar(0), bar(0, close=100.5))
+
+
+def test_halts_are_told_once_a_run() -> None:
+    row = [bar(n, volume=0.0 if n in (1, 2, 4) else 1.0) for n in range(6)]
+    assert halts(row) == [
+        (START_MS + STEP, START_MS + 3 * STEP),
+        (START_MS + 4 * STEP, START_MS + 5 * STEP),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("figures", "odd"),
+    [
+        ({"high": 104.9}, False),
+        ({"high": 105.1}, True),
+        ({"low": 95.1}, False),
+        ({"low": 94.9}, True),
+    ],
+)
+def test_a_jump_is_a_price_far_from_the_mark_price(
+    figures: dict[str, float], odd: bool
+) -> None:
+    flat = {"open": 100.0, "high": 100.0, "low": 100.0, "close": 100.0}
+    mark = MarkCandle(symbol="BTCUSDT", interval=Interval.M15, open_time_ms=START_MS, **flat)
+    found = jumps([bar(0, **{**flat, **figures}), bar(1)], [mark])
+    assert list(found) == ([START_MS] if odd else [])
