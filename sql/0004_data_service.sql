@@ -2,6 +2,18 @@
 -- funding rates, mark prices, open interest, microstructure, ticks. As in the first migration,
 -- figures are double precision, and what a source doesn't have is 'NaN', never 0.
 
+-- Recordings by others have prices and volume alone: their quote volume is absent as well.
+ALTER TABLE market_data DROP CONSTRAINT market_data_volumes;
+ALTER TABLE market_data ADD CONSTRAINT market_data_volumes CHECK (
+    volume >= 0 AND volume < 'Infinity'
+    AND quote_volume >= 0 AND (quote_volume < 'Infinity' OR quote_volume = 'NaN')
+    AND trades >= 0
+    AND taker_buy_volume >= 0
+    -- A millionth for sums of floats.
+    AND (taker_buy_volume <= volume * 1.000001 OR taker_buy_volume = 'NaN')
+);
+COMMENT ON COLUMN market_data.quote_volume IS 'Quote asset; NaN: the source has none';
+
 CREATE TABLE market_data_revisions (
     venue text NOT NULL,
     symbol text NOT NULL,
@@ -37,8 +49,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
+-- What was absent and is filled in is no revision.
 CREATE TRIGGER market_data_revised AFTER UPDATE ON market_data
-    FOR EACH ROW EXECUTE FUNCTION keep_revised();
+    FOR EACH ROW WHEN (NEW.revision > OLD.revision) EXECUTE FUNCTION keep_revised();
 
 CREATE TABLE findings (
     venue text NOT NULL,

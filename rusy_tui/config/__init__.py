@@ -5,14 +5,16 @@ Precedence, strongest first: the process's environment (``RUSY_<SECTION>__<KEY>`
 """
 
 from rusy_tui.config.errors import ConfigurationMistakesError, Mistake, nearest
-from rusy_tui.config.load import demo_settings, load
+from rusy_tui.config.load import DEFAULT_FILE, default_settings, demo_settings, load
 from rusy_tui.config.schema import dumps, fingerprint, loads
 from rusy_tui.config.secrets import Secrets, load_secrets
 
 __all__ = [
+    "DEFAULT_FILE",
     "ConfigurationMistakesError",
     "Mistake",
     "Secrets",
+    "default_settings",
     "demo_settings",
     "dumps",
     "fingerprint",

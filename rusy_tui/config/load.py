@@ -27,6 +27,15 @@ def load(path: Path = DEFAULT_FILE, environ: Mapping[str, str] | None = None) ->
     return _judge(document.read(path), path.parent, environ)
 
 
+def default_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings where there is no file: defaults, ``.env`` of this folder and the environment.
+
+    Raises:
+        ConfigurationMistakesError: something is wrong; its text lists every mistake.
+    """
+    return _judge(Document(), Path(), environ)
+
+
 def demo_settings(
     path: Path | None = None, environ: Mapping[str, str] | None = None, **demo: Any
 ) -> Settings:

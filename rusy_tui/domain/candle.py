@@ -29,8 +29,8 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
     """One bar of one symbol, closed or still forming.
 
     Prices are in the quote asset (USDT), ``volume`` and ``taker_buy_volume`` in the base
-    asset, ``quote_volume`` in the quote asset. ``trades`` and ``taker_buy_volume`` are NaN
-    where the source has none: absent is never zero.
+    asset, ``quote_volume`` in the quote asset. ``quote_volume``, ``trades`` and
+    ``taker_buy_volume`` are NaN where the source has none: absent is never zero.
     """
 
     symbol: str

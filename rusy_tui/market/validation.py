@@ -37,7 +37,8 @@ def fault_of(candle: Candle) -> str | None:
         return f"high {candle.high} is below open {candle.open} or close {candle.close}"
     if candle.low > min(candle.open, candle.close):
         return f"low {candle.low} is above open {candle.open} or close {candle.close}"
-    if not (candle.volume >= 0 and candle.quote_volume >= 0):
+    # A quote volume may be absent, a volume never is.
+    if not candle.volume >= 0 or candle.quote_volume < 0:
         return f"volume {candle.volume} or quote volume {candle.quote_volume} is negative"
     if candle.taker_buy_volume > candle.volume * (1 + 1e-9):
         return f"taker volume {candle.taker_buy_volume} exceeds volume {candle.volume}"

@@ -1,6 +1,7 @@
 """The tables of one venue's market: what the data service writes and everybody reads."""
 
 from rusy_tui.domain.history import BarStats, FundingRate, MarkCandle, OpenInterest
+from rusy_tui.store.bar_columns import BarColumns
 from rusy_tui.store.candles import Candles
 from rusy_tui.store.findings import Findings
 from rusy_tui.store.pool import Database
@@ -20,6 +21,7 @@ class MarketData:
         self.database = database
         self.venue = venue
         self.candles = Candles(database, venue)
+        self.bar_columns = BarColumns(database, venue)
         self.findings = Findings(database, venue)
         self.ticks = Ticks(database, venue)
         self.funding_rates = Series(database, venue, "funding_rates", FundingRate)

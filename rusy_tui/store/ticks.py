@@ -29,6 +29,12 @@ WHERE venue = $1 AND symbol = $2 AND first_seen < $4 AND last_seen >= $3
 """
 
 
+_SPANS = """
+SELECT tick_size, first_seen, last_seen FROM tick_sizes
+WHERE venue = $1 AND symbol = $2 ORDER BY first_seen
+"""
+
+
 class Ticks:
     """The table ``tick_sizes`` of one venue."""
 
@@ -49,3 +55,8 @@ class Ticks:
             _FINEST, self._venue, symbol, day_ms, day_ms + _DAY_MS
         )
         return found
+
+    async def spans(self, symbol: str) -> list[tuple[float, int, int]]:
+        """Every step that is on record: the step, when it was first and last seen so, ms."""
+        rows = await self._database.rows(_SPANS, self._venue, symbol)
+        return [(row["tick_size"], row["first_seen"], row["last_seen"]) for row in rows]
