@@ -41,7 +41,7 @@ from rusy_tui.domain.market import (
 )
 from rusy_tui.domain.modes import Mode
 from rusy_tui.domain.proposal import Proposal
-from rusy_tui.domain.settings import Settings
+from rusy_tui.domain.settings import DataSource, Settings
 from rusy_tui.domain.trade import Trade
 from rusy_tui.ensemble.runtime import Ensemble
 from rusy_tui.exchange.inbox import MarketInbox
@@ -53,6 +53,7 @@ from rusy_tui.execution.ids import Ids
 from rusy_tui.execution.recover import recover
 from rusy_tui.link.hub import Publisher
 from rusy_tui.lookout import Lookout
+from rusy_tui.market.forming import Forming
 from rusy_tui.market.source import BarSource
 from rusy_tui.scoring import Scoring
 from rusy_tui.store.store import Store
@@ -114,6 +115,10 @@ class Engine:
         self._spawn, self._keep_up = self._tasks.spawn, self._tasks.keep_up
         self._gates = Gates(self._gates_changed)
         self._bars = parts.bars
+        # Who takes closed bars from a database hears no candles of the exchange.
+        collects = settings.data.source is DataSource.EXCHANGE
+        self._streamed = self._intervals if collects else ()
+        self._forming = Forming(() if collects else self._intervals)
         self._executor = Executor(
             parts.exchange,
             parts.store,
@@ -233,7 +238,7 @@ class Engine:
         self._keep_up(self._on_user_events)
         self._keep_up(
             lambda: exchange.run_market_streams(
-                symbols, self._intervals, self._market_events.put
+                symbols, self._streamed, self._market_events.put
             )
         )
         self._keep_up(self._on_market_events)
@@ -327,16 +332,20 @@ class Engine:
                     self._account.book.see_mark(event)
                     self._holdings_changed()
                 case MarketTrade(symbol=symbol, price=price, event_ms=event_ms):
+                    for candle in self._forming.traded(event):
+                        self._teller.candle(candle)
                     self._teller.traded(symbol, price)
                     self._quote(symbol, event_ms)
                 case InstrumentChanged():
                     self._lookout.contract_changed()
                 case StreamInterrupted(route=route, reason=why):
                     self._cut.add(route)
+                    self._forming.cut()
                     self._teller.connected(market_stream=False)
                     self._teller.say("feed", f"{route} stream cut: {why}", "ask")
-                case StreamRestored(route=route):
+                case StreamRestored(route=route, until_ms=now_ms):
                     self._cut.discard(route)
+                    self._forming.heard_from(now_ms)
                     self._teller.connected(market_stream=not self._cut)
                     if route == CONTRACTS_ROUTE:
                         # A change meanwhile was told to nobody.

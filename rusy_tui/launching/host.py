@@ -7,9 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,6 +21,7 @@ from rusy_tui.domain.state import State
 from rusy_tui.launching import places
 from rusy_tui.launching.job import Job
 from rusy_tui.launching.lock import AccountLock, Holder
+from rusy_tui.launching.signals import stop_signals
 from rusy_tui.link.hub import Publisher
 from rusy_tui.link.server import LinkServer
 from rusy_tui.monitoring import logs
@@ -98,7 +97,7 @@ class EngineHost:
         if self._connected is not None:
             await server.serve_socket(self._connected)
         self._life = asyncio.create_task(self._live(account))
-        with _stop_signals(self.stop):
+        with stop_signals(self.stop):
             await asyncio.wait([self._life])
         if self._life.cancelled():
             return  # told to stop before it had started
@@ -168,23 +167,3 @@ class EngineHost:
 
 async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
-
-
-@contextlib.contextmanager
-def _stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Stop on SIGINT and SIGTERM; a second one ends the process as if there were no handler."""
-    loop = asyncio.get_running_loop()
-    both = (signal.SIGINT, signal.SIGTERM)
-
-    def first() -> None:
-        for each in both:
-            loop.remove_signal_handler(each)
-        stop()
-
-    for each in both:
-        loop.add_signal_handler(each, first)
-    try:
-        yield
-    finally:
-        for each in both:
-            loop.remove_signal_handler(each)

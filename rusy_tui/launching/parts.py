@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from rusy_tui.clock import PacedClock, SystemClock
 from rusy_tui.domain.clock import Clock, PaceControl
@@ -33,7 +33,10 @@ _SIMULATED_SILENCE_S = 90.0
 
 
 class Market:
-    """An exchange to trade on, the clock that goes with it, and who sets its pace."""
+    """An exchange to trade on, the clock that goes with it, and who sets its pace.
+
+    ``follow`` keeps the clock at a pace that others set; it runs for ever.
+    """
 
     def __init__(
         self,
@@ -41,11 +44,13 @@ class Market:
         clock: Clock,
         pace_control: PaceControl | None = None,
         speed: float = 1.0,
+        follow: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
         self.pace_control = pace_control
         self.speed = speed
+        self.follow = follow
 
 
 async def build(
@@ -130,7 +135,7 @@ async def _simulated_market(
     exchange = await _exchange(settings, urls, secrets, clock, _SIMULATED_SILENCE_S)
     if settings.exchange.venue is Venue.PAPER:
         return Market(exchange, clock)
-    return Market(exchange, clock, control, settings.demo.speed)
+    return Market(exchange, clock, control, settings.demo.speed, control.follow)
 
 
 async def public_market(

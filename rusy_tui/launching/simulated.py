@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
 from rusy_tui.clock import PacedClock
 from rusy_tui.domain.clock import Pace
@@ -23,6 +24,8 @@ from rusy_tui.launching.spawn import opened_log
 if TYPE_CHECKING:
     import aiohttp
 
+log = structlog.get_logger("exchange")
+
 ADDRESS_FILE = "simulator.json"
 LOG_FILE = "simulator.log"
 TOKEN_HEADER = "X-Control-Token"
@@ -30,6 +33,8 @@ TOKEN_HEADER = "X-Control-Token"
 _START_WITHIN_S = 30.0
 _ANSWER_WITHIN_S = 5.0
 _LOOK_EVERY_S = 0.02
+# A market that runs at 60 times real time is 15 s away from where it is believed after this.
+_FOLLOW_EVERY_S = 0.25
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,7 +214,7 @@ def _session(place: Place) -> "aiohttp.ClientSession":
 
 
 class SimulatorPace:
-    """Asks a simulator for another speed.
+    """Asks a simulator for another speed, or how fast it runs.
 
     Args:
         place: the simulator.
@@ -222,25 +227,46 @@ class SimulatorPace:
         self._session: aiohttp.ClientSession | None = None
 
     async def set_speed(self, speed: float) -> Pace:
+        pace = await self._asked("POST", f"speed {speed:g}", {"speed": speed})
+        self._clock.set_pace(pace)
+        return pace
+
+    async def follow(self) -> None:
+        """Keep the clock at the pace that others set; for ever."""
+        known: Pace | None = None
+        while True:
+            try:
+                pace = await self._asked("GET", "the pace")
+                if pace != known:
+                    self._clock.set_pace(pace)
+                    known = pace
+            except UnreachableError as error:
+                log.warning("pace not known", why=str(error))
+            await self._clock.sleep(_FOLLOW_EVERY_S)
+
+    async def _asked(self, method: str, what: str, body: object = None) -> Pace:
+        """The pace, as the simulator answers.
+
+        Raises:
+            UnreachableError: it does not, or refuses.
+        """
         import aiohttp
 
         if self._session is None:
             self._session = _session(self._place)
         url = f"{self._place.control_url}/pace"
         try:
-            async with self._session.post(url, json={"speed": speed}) as reply:
-                body = await reply.read()
+            async with self._session.request(method, url, json=body) as reply:
+                answer = await reply.read()
                 if reply.status != 200:
                     raise UnreachableError(
-                        f"the simulated exchange refused speed {speed:g}: {body.decode()}"
+                        f"the simulated exchange refused {what}: {answer.decode()}"
                     )
-                pace = msgspec.json.decode(body, type=Pace)
+                return msgspec.json.decode(answer, type=Pace)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             raise UnreachableError(
-                f"the simulated exchange did not take speed {speed:g}: {error!r}"
+                f"the simulated exchange did not take {what}: {error!r}"
             ) from error
-        self._clock.set_pace(pace)
-        return pace
 
     async def close(self) -> None:
         """End the connection."""

@@ -85,7 +85,6 @@ class DatabaseBars:
         self._waiters: list[tuple[Row, int, asyncio.Future[None]]] = []
         self._told = asyncio.Event()
         self._revisions_looked_at_s = -LOOK_S
-        self._looking = asyncio.Lock()
         self._away = False
 
     # What is there at the start ---------------------------------------------------------
@@ -176,9 +175,8 @@ class DatabaseBars:
         """What a stream tells is no bar of ours: only what the collector stored is."""
 
     async def catch_up(self) -> None:
-        """Look at once."""
-        async with self._looking:
-            await self._look()
+        """Look at once; never waits."""
+        self._told.set()
 
     def behind(self) -> Mapping[Row, int]:
         """Rows in which bars are missing that should be there: by how many ms they are late."""
@@ -196,8 +194,7 @@ class DatabaseBars:
         while True:
             await self._wait()
             try:
-                async with self._looking:
-                    await self._look()
+                await self._look()
             except StorageError as error:
                 if not self._away:
                     log.warning("no look at the bars", why=str(error))

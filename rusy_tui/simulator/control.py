@@ -73,6 +73,7 @@ class Control:
         app.router.add_delete("/control/faults", self._guarded(self._clear_faults))
         app.router.add_get("/control/limits", self._guarded(self._show_limits, at_once=True))
         app.router.add_post("/control/price", self._guarded(self._move_price))
+        app.router.add_get("/control/pace", self._guarded(self._show_pace, at_once=True))
         app.router.add_post("/control/pace", self._guarded(self._set_pace, at_once=True))
         app.router.add_post("/control/time", self._guarded(self._set_time))
         app.router.add_post("/control/stop", self._guarded(self._end, at_once=True))
@@ -157,6 +158,11 @@ class Control:
         self._exchange.move_price(asked.symbol, asked.factor)
         market = self._exchange.markets[asked.symbol]
         return _prices(market, self._exchange.clock.wall_ms())
+
+    async def _show_pace(self, _: web.Request) -> object:
+        if self._pace is None:
+            raise UsageError("this market is not paced")
+        return self._pace.pace
 
     async def _set_pace(self, request: web.Request) -> object:
         if self._pace is None:

@@ -161,8 +161,8 @@ class SimulatorServer:
 
     @property
     def idle_s(self) -> float:
-        """Wall seconds since a client last asked; zero while one listens to its account."""
-        if self._streams.listeners:
+        """Wall seconds since a client last asked; zero while one listens to a stream."""
+        if self._streams.heard:
             self._rest.last_asked_s = self._clock.monotonic_s()
         return self._clock.monotonic_s() - self._rest.last_asked_s
 

@@ -131,9 +131,9 @@ class Streams:
         self._private.pop(connection, None)
 
     @property
-    def listeners(self) -> int:
-        """How many private connections there are."""
-        return len(self._private)
+    def heard(self) -> bool:
+        """Whether anybody listens, to the market or to an account."""
+        return bool(self._private or self._heard)
 
     # ── market ────────────────────────────────────────────────────────────────────────
 
