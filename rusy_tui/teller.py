@@ -19,6 +19,7 @@ from rusy_tui.domain.events import (
     ConnectionChanged,
     Event,
     GatesChanged,
+    HistoryMoved,
     HoldingsChanged,
     Logged,
     PaceChanged,
@@ -29,6 +30,7 @@ from rusy_tui.domain.events import (
     TradeChanged,
     chart_key,
 )
+from rusy_tui.domain.history import BackfillProgress
 from rusy_tui.domain.instrument import Bracket, Instrument
 from rusy_tui.domain.modes import Gate, Mode
 from rusy_tui.domain.order import OrderReport
@@ -140,6 +142,12 @@ class Teller:
         if changed != self._connection:
             self._connection = changed
             self._publish(ConnectionChanged(changed, self._symbols, self._model_version))
+
+    def history(self, progress: BackfillProgress | None) -> None:
+        """How far history is; None, or a whole one: none is being fetched."""
+        now = progress if progress is not None and not progress.whole else None
+        if now != self._publisher.state.history:
+            self._publish(HistoryMoved(now))
 
     def pace(self, pace: Pace, deciding: bool) -> None:
         """The demo runs at another pace."""

@@ -8,6 +8,7 @@ fresh snapshot.
 import msgspec
 
 from rusy_tui.domain.clock import Pace
+from rusy_tui.domain.history import BackfillProgress
 from rusy_tui.domain.modes import Gate, Mode
 from rusy_tui.domain.proposal import Proposal, ProposalState
 from rusy_tui.domain.signal import Prediction
@@ -116,6 +117,12 @@ class ConnectionChanged(msgspec.Struct, frozen=True, tag=True):
     model_version: str
 
 
+class HistoryMoved(msgspec.Struct, frozen=True, tag=True):
+    """History is being fetched, and is so far; None: no more."""
+
+    history: BackfillProgress | None
+
+
 class PaceChanged(msgspec.Struct, frozen=True, tag=True):
     """The demo's market runs at another pace from the pace's anchor on."""
 
@@ -142,6 +149,7 @@ Event = (
     | HoldingsChanged
     | GatesChanged
     | ConnectionChanged
+    | HistoryMoved
     | PaceChanged
     | Logged
 )
@@ -161,6 +169,8 @@ def conflation_key(event: Event) -> str | None:
             return f"candle {symbol} {interval}"
         case HoldingsChanged():
             return "holdings"
+        case HistoryMoved():
+            return "history"
         case _:
             return None
 
@@ -191,6 +201,8 @@ def apply(state: State, event: Event) -> State:
             return replace(state, mode=mode, gates=gates)
         case ConnectionChanged(connection=connection, symbols=symbols, model_version=model):
             return replace(state, connection=connection, symbols=symbols, model_version=model)
+        case HistoryMoved(history=history):
+            return replace(state, history=history)
         case PaceChanged(pace=pace, deciding=deciding):
             return replace(state, pace=pace, deciding=deciding)
         case Logged(line=line):

@@ -135,6 +135,24 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     candle: Candle | None = None
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Bars that are missing: open times [from_ms, until_ms).
+
+    ``settled`` says why they are not asked for any more, "" where they are.
+    """
+
+    symbol: str
+    interval: Interval
+    from_ms: int
+    until_ms: int
+    settled: str = ""
+
+    @property
+    def bars(self) -> int:
+        """How many."""
+        return (self.until_ms - self.from_ms) // self.interval.ms
+
+
 class BackfillProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far history is: bars that were missing when it was planned, and how many still are.
 

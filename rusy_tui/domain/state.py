@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from rusy_tui.domain.clock import Pace
+from rusy_tui.domain.history import BackfillProgress
 from rusy_tui.domain.modes import Gate, Mode
 from rusy_tui.domain.order import OrderBook, OrderReport
 from rusy_tui.domain.proposal import Proposal
@@ -160,7 +161,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     ``phase`` is starting, running or stopping; ``progress`` says in words what a start is
     doing. ``pace`` is None where market time is wall time. ``deciding`` says that the demo
-    has slowed down for the operator. Charts are keyed "SYMBOL interval".
+    has slowed down for the operator. Charts are keyed "SYMBOL interval". ``history``
+    is None once no history is being fetched.
     """
 
     venue: str
@@ -176,6 +178,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[Gate, ...] = ()
     account: Account = Account()
     connection: Connection = Connection()
+    history: BackfillProgress | None = None
     charts: dict[str, Chart] = {}
     quotes: dict[str, Quote] = {}
     predictions: dict[str, Prediction] = {}

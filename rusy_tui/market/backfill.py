@@ -16,8 +16,9 @@ from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal, UnreachableError
-from rusy_tui.domain.history import BackfillProgress, Cure, Finding, FindingKind
+from rusy_tui.domain.history import BackfillProgress, Cure, Finding, FindingKind, Gap
 from rusy_tui.exchange.port import ExchangePort
+from rusy_tui.market.gaps import gaps_of
 from rusy_tui.market.judging import Broken, judge
 from rusy_tui.market.pages import (
     WEIGHT_A_CALL,
@@ -80,7 +81,7 @@ class Backfill:
         self._exchange = exchange
         self._data = data
         self._clock = clock
-        self._lanes = tuple(lanes)
+        self.lanes = tuple(lanes)
         self._lookback_days = lookback_days
         self._share = share
         self._calls_at_once = calls_at_once
@@ -123,10 +124,11 @@ class Backfill:
         """
         now_ms = self._exchange.exchange_ms()
         lanes = []
-        for symbol, interval in self._lanes:
+        for symbol, interval in self.lanes:
             until_ms = interval.floor(now_ms)
             from_ms = until_ms - bars.get(interval, 0) * interval.ms
-            lanes.append(await self._missing((symbol, interval), from_ms, until_ms))
+            lane = (symbol, interval)
+            lanes.append(_pages(lane, await gaps_of(self._data, lane, from_ms, until_ms)))
         await self._fetch(in_turns(lanes), patient=False)
 
     async def history(self) -> None:
@@ -140,47 +142,36 @@ class Backfill:
 
     async def plan(self) -> list[Page]:
         """What history is missing, in the order in which it will be asked for."""
-        now_ms = self._exchange.exchange_ms()
-        lanes = []
-        for symbol, interval in self._lanes:
-            until_ms = interval.floor(now_ms)
-            from_ms = 0
-            if self._lookback_days is not None:
-                from_ms = interval.floor(now_ms - self._lookback_days * _DAY_MS)
-            lanes.append(await self._missing_of_all((symbol, interval), from_ms, until_ms))
-        return in_turns(lanes)
+        found = [await self.gaps(lane) for lane in self.lanes]
+        return in_turns(
+            _pages(lane, gaps) for lane, gaps in zip(self.lanes, found, strict=True)
+        )
 
-    async def _missing_of_all(self, lane: Lane, from_ms: int, until_ms: int) -> list[Page]:
-        """The same from the exchange's first candle on, which is asked for where it matters."""
-        pages = await self._missing(lane, from_ms, until_ms)
-        if not pages or pages[-1].from_ms > from_ms:
-            return pages
-        first_ms = await self._first_ms(lane, from_ms, until_ms)
-        return await self._missing(lane, max(first_ms, from_ms), until_ms)
+    async def gaps(self, lane: Lane) -> list[Gap]:
+        """What a lane lacks from the exchange's first candle, or the lookback, to now.
 
-    async def _first_ms(self, lane: Lane, from_ms: int, until_ms: int) -> int:
-        """The open time of the first candle there is from an instant on."""
+        Raises:
+            ExchangeRefusal: the exchange does not let us read.
+            StorageError: the database is lost.
+        """
         symbol, interval = lane
-        candles = await self._patiently(
-            lambda: self._exchange.candles(
-                symbol, interval, from_ms, until_ms - interval.ms, 1, backfill=True
+        now_ms = self._exchange.exchange_ms()
+        from_ms, until_ms = 0, interval.floor(now_ms)
+        if self._lookback_days is not None:
+            from_ms = max(0, interval.floor(now_ms - self._lookback_days * _DAY_MS))
+        gaps = await gaps_of(self._data, lane, from_ms, until_ms)
+        if not gaps or gaps[0].from_ms > from_ms:
+            return gaps
+
+        async def first() -> Sequence[Candle]:
+            end_ms = until_ms - interval.ms
+            return await self._exchange.candles(
+                symbol, interval, from_ms, end_ms, 1, backfill=True
             )
-        )
-        return candles[0].open_time_ms if candles else until_ms
 
-    async def _missing(self, lane: Lane, from_ms: int, until_ms: int) -> list[Page]:
-        """The pages of what a lane lacks, but for what a finding has settled."""
-        gaps = await self._data.candles.missing(*lane, from_ms, until_ms)
-        return newest_first(lane, without(gaps, await self._settled(lane))) if gaps else []
-
-    async def _settled(self, lane: Lane) -> list[Span]:
-        """Where bars are missing for good: the exchange has none, or broken ones."""
-        settled = await self._data.findings.listed(
-            *lane,
-            kinds=(FindingKind.MISSING, FindingKind.BROKEN),
-            cures=(Cure.ACCEPTED, Cure.QUARANTINED),
-        )
-        return [(each.open_time_ms, each.until_ms) for each in settled]
+        candles = await self._patiently(first)
+        first_ms = candles[0].open_time_ms if candles else until_ms
+        return await gaps_of(self._data, lane, max(from_ms, first_ms), until_ms)
 
     # --- fetching ---
 
@@ -328,6 +319,11 @@ class Backfill:
                     self._in_trouble = False
                     self._say("history goes on")
                 return found
+
+
+def _pages(lane: Lane, gaps: Sequence[Gap]) -> list[Page]:
+    """The pages of what is not settled."""
+    return newest_first(lane, [(gap.from_ms, gap.until_ms) for gap in gaps if not gap.settled])
 
 
 def _finding(broken: Broken, cure: Cure, found_ms: int) -> Finding:

@@ -3,6 +3,7 @@
 from dataclasses import replace as with_fields
 from datetime import UTC
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from rusy_tui.console.panels.ensemble import edge_spans, vote_bar
 from rusy_tui.console.panels.foot import hint_line
 from rusy_tui.console.panels.header import header_lines
 from rusy_tui.console.panels.holdings import position_lines
+from rusy_tui.console.panels.log import log_lines
 from rusy_tui.console.screens.board import _PANELS, demand_of
 from rusy_tui.console.screens.help import help_lines
 from rusy_tui.console.text import line_width, plain
@@ -21,6 +23,7 @@ from rusy_tui.console.theme import DRAWING_TOKENS, PALETTES, Ink, contrast
 from rusy_tui.console.view import View
 from rusy_tui.console.watch import Watch
 from rusy_tui.domain.events import Snapshot
+from rusy_tui.domain.history import BackfillProgress
 from rusy_tui.domain.modes import Gate
 from rusy_tui.domain.order import Side
 from rusy_tui.domain.state import State
@@ -191,6 +194,25 @@ def test_a_wide_screen_shows_the_budget_of_requests_and_the_exchange_s_clock() -
     assert "budget 83% 2 wait" in plain(told)
     assert "clock -31 ms" in plain(told)
     assert "budget" not in plain(header_lines(view_of(state), 180)[1])
+
+
+def test_history_that_is_being_fetched_stands_in_the_rule_of_the_log() -> None:
+    def rule(history: BackfillProgress | None, width: int = 80, **changed: Any) -> str:
+        state = replace(sample.watching(), history=history, **changed)
+        return plain(log_lines(view_of(state), width, 4)[0])
+
+    some = BackfillProgress(rows_done=41, rows_total=100, seconds_left=190.0)
+    none = replace(some, rows_done=7, seconds_left=None)
+    assert "history  41 %, 3 min left" in rule(some)
+    assert "history   7 %  " in rule(none)
+    # Nothing moves when a figure comes.
+    assert rule(some).index("history") == rule(none).index("history")
+    assert "history" not in rule(None)
+    # A start says it in words of its own.
+    assert "history" not in rule(some, phase="starting")
+    assert (
+        line_width(log_lines(view_of(replace(sample.watching(), history=some)), 30, 4)[0]) == 30
+    )
 
 
 def test_an_unprotected_position_is_shouted() -> None:
