@@ -18,6 +18,9 @@ from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
+from rusy_tui.domain.history import Cure, FindingKind
+from rusy_tui.market.notebook import Append, Notebook
+from rusy_tui.market.pages import Span, without
 from rusy_tui.market.source import Progress
 from rusy_tui.store.address import DatabaseAddress
 from rusy_tui.store.candles import NOTICES
@@ -39,6 +42,11 @@ GRACE_S = 5.0
 AWAIT_S = 8.0
 _ROWS_A_LOOK = 1000
 
+# What the collector asked about twice and the exchange does not have. Of history also what was
+# broken both times is not waited for; live, a row does not pass such a bar.
+_NEVER_WAS = {FindingKind.MISSING: Cure.ACCEPTED}
+_FOR_GOOD = {**_NEVER_WAS, FindingKind.BROKEN: Cure.QUARANTINED}
+
 Row = tuple[str, Interval]
 Holders = Callable[[], Awaitable[Mapping[str, str | None]]]
 """Tells of each symbol who collects it, in words; None: nobody."""
@@ -54,6 +62,7 @@ class DatabaseBars:
         holders: who collects.
         symbols: whose bars are given.
         warmup_bars: how many bars of each interval a vote needs.
+        journal: told when bars are missing, come, or were revised; None: the log alone.
         listen_at: where to listen for notices; None: only looks, as in lockstep, where a
             notice would arrive at a moment that no clock decides.
     """
@@ -67,11 +76,13 @@ class DatabaseBars:
         *,
         symbols: Sequence[str],
         warmup_bars: Mapping[Interval, int],
+        journal: Append | None,
         listen_at: DatabaseAddress | None,
     ) -> None:
         self._venue = data.venue
         self._candles = data.candles
         self._findings = data.findings
+        self._notebook = Notebook(data.findings, journal, clock)
         self._clock = clock
         self._exchange_ms = exchange_ms
         self._holders = holders
@@ -86,6 +97,8 @@ class DatabaseBars:
         self._told = asyncio.Event()
         self._revisions_looked_at_s = -LOOK_S
         self._away = False
+        # Rows of which it is on record that bars are missing.
+        self._noted: set[Row] = set()
 
     # What is there at the start ---------------------------------------------------------
 
@@ -111,14 +124,26 @@ class DatabaseBars:
         for symbol in self._symbols:
             for interval, bars in self._warmup.items():
                 until_ms = interval.floor(now_ms)
-                gaps = await self._candles.missing(
-                    symbol, interval, until_ms - bars * interval.ms, until_ms
-                )
+                from_ms = until_ms - bars * interval.ms
+                gaps = await self._candles.missing(symbol, interval, from_ms, until_ms)
+                if gaps:
+                    gaps = without(gaps, await self._settled(symbol, interval, _FOR_GOOD))
                 if gaps:
                     lacks[symbol, interval] = sum(b - a for a, b in gaps) // interval.ms
                 else:
                     self._last[symbol, interval] = until_ms - interval.ms
         return lacks
+
+    async def _settled(
+        self, symbol: str, interval: Interval, found: Mapping[FindingKind, Cure]
+    ) -> list[Span]:
+        """Spans of bars that will not come, for what the collector found out about them."""
+        findings = await self._findings.listed(symbol, interval, kinds=list(found))
+        return [
+            (each.open_time_ms, each.until_ms)
+            for each in findings
+            if each.cure is found[each.kind]
+        ]
 
     async def _in_words(self, missing: Mapping[Row, int]) -> str:
         (symbol, interval), bars = next(iter(missing.items()))
@@ -195,6 +220,8 @@ class DatabaseBars:
             await self._wait()
             try:
                 await self._look()
+                await self._note_missing()
+                await self._notebook.write()
             except StorageError as error:
                 if not self._away:
                     log.warning("no look at the bars", why=str(error))
@@ -244,12 +271,7 @@ class DatabaseBars:
         if told or now_s >= self._revisions_looked_at_s + LOOK_S:
             # First: what is given below has these revisions already.
             for symbol, interval, open_ms in await self._revised():
-                log.warning(
-                    "bar revised after it was given",
-                    symbol=symbol,
-                    interval=str(interval),
-                    open_ms=open_ms,
-                )
+                self._notebook.note(f"{symbol} {interval}", revised_ms=open_ms)
             self._revisions_looked_at_s = now_s
         for row in self._last if told else self._late():
             while await self._take_new(*row):
@@ -267,15 +289,26 @@ class DatabaseBars:
         bars = await self._candles.window(
             symbol, interval, until_ms, (until_ms - from_ms) // step
         )
-        given = 0
+        given, late = 0, from_ms + step <= self._exchange_ms()
         for candle in _as_candles(symbol, bars[bars.open_time_ms >= from_ms]):
             if candle.open_time_ms != self._last[row] + step:
                 break
             self._last[row] = candle.open_time_ms
             self._closed.put_nowait(candle)
             given += 1
+        if late and not given:
+            given = await self._step_over(row)
         self._wake()
-        return given == _ROWS_A_LOOK
+        return given > 0 and late
+
+    async def _step_over(self, row: Row) -> int:
+        """Go on behind bars that do not exist; how many those were."""
+        first_ms = next_ms = self._last[row] + row[1].ms
+        for from_ms, until_ms in await self._settled(*row, _NEVER_WAS):
+            if from_ms <= next_ms < until_ms:
+                next_ms = until_ms
+        self._last[row] = next_ms - row[1].ms
+        return (next_ms - first_ms) // row[1].ms
 
     async def _revised(self) -> list[tuple[str, Interval, int]]:
         """Bars that were given, and were revised since the last look."""
@@ -289,6 +322,25 @@ class DatabaseBars:
         oldest_ms = now_ms - max(i.ms * (n + 1) for i, n in self._warmup.items())
         self._revisions = {k: n for k, n in self._revisions.items() if k[2] >= oldest_ms}
         return [key for key in changed if key[2] <= self._last.get(key[:2], -1)]
+
+    async def _note_missing(self) -> None:
+        """Put on record which rows lack bars, and who should have written them."""
+        behind = self.behind()
+        for symbol, interval in [
+            row for row in self._last if row in self._noted - behind.keys()
+        ]:
+            whole_until_ms = self._last[symbol, interval] + interval.ms
+            self._notebook.note(f"{symbol} {interval}", whole_until_ms=whole_until_ms)
+        fresh = behind.keys() - self._noted
+        holders = await self._holders() if fresh else {}
+        for symbol, interval in (row for row in behind if row in fresh):
+            self._notebook.note(
+                f"{symbol} {interval}",
+                missing_from_ms=self._last[symbol, interval] + interval.ms,
+                late_ms=behind[symbol, interval],
+                collector=holders[symbol] or "nobody",
+            )
+        self._noted = set(behind)
 
     def _wake(self) -> None:
         still = []

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from rusy_tui.clock import LockstepClock, SystemClock
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
+from rusy_tui.domain.history import Cure, Finding, FindingKind
 from rusy_tui.market.from_database import DUE_S, GRACE_S, LOOK_S, DatabaseBars
 from rusy_tui.store.address import DatabaseAddress
 from rusy_tui.store.errors import DatabaseLost
@@ -33,6 +34,7 @@ class Scene:
         self.data, self.clock = data, clock
         self.holder: str | None = "process 7 on alpha"
         self.said: list[str] = []
+        self.journal: list[tuple[str, dict[str, object]]] = []
         self.source = DatabaseBars(
             data,
             clock,
@@ -40,6 +42,7 @@ class Scene:
             self._holders,
             symbols=[SYMBOL],
             warmup_bars=WARMUP,
+            journal=self._append,
             listen_at=listen_at,
         )
         self.given: list[Candle] = []
@@ -49,6 +52,10 @@ class Scene:
 
     def now_ms(self) -> int:
         return self.clock.market_ms() + self.ahead_ms
+
+    async def _append(self, kind: str, subject: str, payload: object, at_ms: int) -> None:
+        assert (kind, isinstance(payload, dict)) == ("bars", True)
+        self.journal.append((subject, cast(dict[str, object], payload)))
 
     async def _holders(self) -> Mapping[str, str | None]:
         return {SYMBOL: self.holder}
@@ -236,7 +243,7 @@ def test_a_window_ends_with_the_bar_that_has_closed(
 def test_a_revised_bar_is_said_and_not_given_twice(
     database_address: DatabaseAddress,
 ) -> None:
-    async def act(scene: Scene) -> list[tuple[str, int]]:
+    async def act(scene: Scene) -> None:
         await scene.begin()
         await scene.until(2.1)
         await scene.write(bar(0), bar(1))
@@ -245,19 +252,72 @@ def test_a_revised_bar_is_said_and_not_given_twice(
         await scene.write(bar(2, volume=11.0))
         await scene.write(bar(2, volume=12.0))
         await scene.until(3.1)
-        with structlog.testing.capture_logs() as lines:
-            await scene.write(bar(1, volume=13.0), bar(-3, volume=14.0))
-            await scene.clock.sleep(LOOK_S + 1)
-            await scene.clock.sleep(LOOK_S + 1)
+        scene.journal.clear()
+        await scene.write(bar(1, volume=13.0), bar(-3, volume=14.0))
+        await scene.clock.sleep(LOOK_S + 1)
+        await scene.clock.sleep(LOOK_S + 1)
         assert scene.quarters() == [0, 1, 2]
         assert scene.given[2].volume == 12.0
-        return [(line["event"], line["open_ms"]) for line in lines]
+        row = "BTCUSDT 15m"
+        assert scene.journal == [
+            (row, {"revised_ms": bar(-3).open_time_ms}),
+            (row, {"revised_ms": bar(1).open_time_ms}),
+        ]
 
-    said = "bar revised after it was given"
-    assert play(database_address, act) == [
-        (said, bar(-3).open_time_ms),
-        (said, bar(1).open_time_ms),
-    ]
+    play(database_address, act)
+
+
+def test_the_journal_says_what_was_missing_and_who_should_have_written_it(
+    database_address: DatabaseAddress,
+) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.begin()
+        scene.holder = None
+        await scene.until(2.5)
+        await scene.write(bar(0), bar(1))
+        await scene.until(2.7)
+        row = "BTCUSDT 15m"
+        missing, whole = scene.journal
+        assert missing == (
+            row,
+            {"missing_from_ms": START_MS, "late_ms": 6000, "collector": "nobody"},
+        )
+        assert whole == (row, {"whole_until_ms": START_MS + 2 * STEP})
+
+    play(database_address, act)
+
+
+def test_bars_that_the_exchange_never_had_are_not_waited_for(
+    database_address: DatabaseAddress,
+) -> None:
+    async def act(scene: Scene) -> None:
+        def absent(number: int, bars: int) -> Finding:
+            return Finding(
+                symbol=SYMBOL,
+                interval=Interval.M15,
+                open_time_ms=bar(number).open_time_ms,
+                until_ms=bar(number + bars).open_time_ms,
+                kind=FindingKind.MISSING,
+                cure=Cure.ACCEPTED,
+                detail="asked twice",
+                found_ms=START_MS,
+            )
+
+        await scene.history(but=-7)
+        await scene.data.findings.keep([absent(-7, 1)])
+        await scene.source.start(scene.said.append)
+        assert scene.said == []
+        scene.go_on()
+        await scene.until(4.1)
+        await scene.write(bar(0), bar(3))
+        await scene.until(4.3)
+        assert scene.quarters() == [0]
+        await scene.data.findings.keep([absent(1, 2)])
+        await scene.until(4.5)
+        assert scene.quarters() == [0, 3]
+        assert QUARTERS not in scene.source.behind()
+
+    play(database_address, act)
 
 
 def test_a_database_that_is_away_is_looked_at_again(
