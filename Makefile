@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients
+.PHONY: done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients done-import
 
 CAPTURES ?= .cache/walk
 
@@ -128,6 +128,10 @@ done-replay: .venv/.stamp-run ## a recorded week twice, compared byte for byte (
 done-busy: .venv/.stamp-run ## the same with busy.yaml: more trades, one of them stopped out
 	@$(NEEDS_DATA)
 	@$(call TWICE,--config busy.yaml)
+
+done-import: .venv/.stamp-dev ## the recordings imported twice: rows, gaps, hours, built bars (DATA=DIR)
+	@$(NEEDS_DATA)
+	@REQUIRE=all $(PYTEST) -q -s -m 'not training' tests/system/test_importing.py $(ARGS)
 
 done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser, ten minutes or more (SEED=7)
 	@RUSY_FUZZ_EXAMPLES=10000 $(PYTEST) -q -s tests/exchange/test_fuzz.py --timeout 0 $(ARGS)
