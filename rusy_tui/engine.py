@@ -55,6 +55,7 @@ from rusy_tui.link.hub import Publisher
 from rusy_tui.lookout import Lookout
 from rusy_tui.market.forming import Forming
 from rusy_tui.market.source import BarSource
+from rusy_tui.ownership import Ownership
 from rusy_tui.scoring import Scoring
 from rusy_tui.store.store import Store
 from rusy_tui.tasks import Tasks
@@ -119,6 +120,16 @@ class Engine:
         collects = settings.data.source is DataSource.EXCHANGE
         self._streamed = self._intervals if collects else ()
         self._forming = Forming(() if collects else self._intervals)
+        self._ownership = Ownership(
+            parts.store,
+            parts.clock,
+            self._gates,
+            self._teller,
+            symbols=parts.symbols if collects else (),
+            look_every_s=parts.heartbeat_s,
+            spawn=self._spawn,
+            with_database=self._with_database,
+        )
         self._executor = Executor(
             parts.exchange,
             parts.store,
@@ -211,7 +222,8 @@ class Engine:
         Raises:
             ConfigurationError: a configured symbol is not traded.
             ExchangeRefusal: the account is not fit for trading.
-            UnreachableError, ExchangeError, StorageError: the start could not be made.
+            StorageError: another engine runs the account, or collects its symbols.
+            UnreachableError, ExchangeError: the start could not be made.
         """
         self._gates.pause(STARTING, "not ready yet", "when started", self._clock.market_ms())
         try:
@@ -223,6 +235,10 @@ class Engine:
 
     async def _start(self) -> None:
         exchange, symbols = self._exchange, self._parts.symbols
+        self._progress("becoming the one engine of the account")
+        await self._ownership.take()
+        self._keep_up(self._ownership.keep_account)
+        self._keep_up(self._ownership.keep_symbols)
         self._progress("connecting to the exchange")
         await exchange.connect()
         settings = self._parts.settings
@@ -285,6 +301,7 @@ class Engine:
         await self._tasks.stop()
         await self._executor.close()
         await self._exchange.close()
+        await self._ownership.release()
 
     def request_stop(self) -> None:
         """End :meth:`run`; positions keep their stops on the exchange."""

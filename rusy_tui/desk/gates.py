@@ -5,6 +5,8 @@ Exits and protection never ask here.
 
 from collections.abc import Callable
 
+import msgspec
+
 from rusy_tui.domain.modes import Gate
 
 
@@ -32,6 +34,13 @@ class Gates:
     def pause(self, name: str, why: str, opens: str, now_ms: int) -> None:
         """Close a gate that opens by itself when what it names is over."""
         self._close(Gate(name=name, why=why, opens=opens, halted=False, since_ms=now_ms))
+
+    def explain(self, name: str, why: str) -> None:
+        """Say anew why a gate is paused; it keeps its time."""
+        gate = self._closed.get(name)
+        if gate is not None and not gate.halted and gate.why != why:
+            self._closed[name] = msgspec.structs.replace(gate, why=why)
+            self._changed()
 
     def halt(self, name: str, why: str, now_ms: int) -> None:
         """Close a gate that stays until a person resumes."""

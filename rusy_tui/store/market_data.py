@@ -1,9 +1,12 @@
 """The tables of one venue's market: what the data service writes and everybody reads."""
 
+from collections.abc import Sequence
+
 from rusy_tui.domain.history import BarStats, FundingRate, MarkCandle, OpenInterest
 from rusy_tui.store.bar_columns import BarColumns
 from rusy_tui.store.candles import Candles
 from rusy_tui.store.findings import Findings
+from rusy_tui.store.locks import Lock, collector_of
 from rusy_tui.store.pool import Database
 from rusy_tui.store.series import Series
 from rusy_tui.store.ticks import Ticks
@@ -28,3 +31,12 @@ class MarketData:
         self.mark_prices = Series(database, venue, "mark_prices", MarkCandle)
         self.open_interest = Series(database, venue, "open_interest", OpenInterest)
         self.microstructure = Series(database, venue, "microstructure", BarStats)
+
+    async def lock(self, symbols: Sequence[str]) -> Lock:
+        """Become the one collector of these symbols' market data: of all, or of none.
+
+        Raises:
+            StorageError: another one is, of one of them; with its host, process and start.
+        """
+        subjects = collector_of(self.venue, symbols)
+        return await Lock.take(self.database.address, self.database.clock, subjects)

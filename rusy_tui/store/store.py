@@ -1,5 +1,6 @@
 """The database as the rest of Rusy knows it: opened, brought up to date, table by table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +11,7 @@ from rusy_tui.store.commands import Commands
 from rusy_tui.store.fills import Fills
 from rusy_tui.store.funding import Funding
 from rusy_tui.store.journal import Journal
-from rusy_tui.store.locks import AccountLock
+from rusy_tui.store.locks import Lock, account_of
 from rusy_tui.store.market_data import MarketData
 from rusy_tui.store.migrations import migrate
 from rusy_tui.store.orders import Orders
@@ -78,15 +79,22 @@ class Store:
             raise
         return cls(database, venue, account)
 
-    async def lock_account(self) -> AccountLock:
+    async def lock_account(self) -> Lock:
         """Become the one engine of this account; holds until released or disconnected.
 
         Raises:
             StorageError: another engine is; with its host, process and start.
         """
-        return await AccountLock.take(
-            self.database.address, self.database.clock, self._venue, self._account
-        )
+        subjects = account_of(self._venue, self._account)
+        return await Lock.take(self.database.address, self.database.clock, subjects)
+
+    async def lock_collector(self, symbols: Sequence[str]) -> Lock:
+        """Become the one collector of these symbols' market data: of all, or of none.
+
+        Raises:
+            StorageError: another one is, of one of them; with its host, process and start.
+        """
+        return await self.market_data.lock(symbols)
 
     async def close(self) -> None:
         """Close all connections, what can be written written."""
