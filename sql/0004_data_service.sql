@@ -61,7 +61,7 @@ CREATE TABLE findings (
     until_time timestamptz NOT NULL,
     kind text NOT NULL CHECK (kind IN (
         'broken', 'halt', 'jump', 'hour differs', 'revised', 'missing', 'duplicate',
-        'finer than tick', 'unknown tick')),
+        'broken row', 'contradicted', 'finer than tick', 'unknown tick')),
     cure text NOT NULL CHECK (cure IN ('open', 'refetched', 'accepted', 'quarantined')),
     detail text NOT NULL,
     found_at timestamptz NOT NULL,

@@ -93,6 +93,12 @@ class FindingKind(enum.StrEnum):
     DUPLICATE = "duplicate"
     """One source gave a bar twice, and not alike."""
 
+    BROKEN_ROW = "broken row"
+    """A row of an imported file breaks a rule: of the bar itself nothing is known by that."""
+
+    CONTRADICTED = "contradicted"
+    """An imported file says otherwise than the exchange did, or an earlier file; that stays."""
+
     FINER_THAN_TICK = "finer than tick"
     """A price has more digits than the contract's tick allowed on that day."""
 

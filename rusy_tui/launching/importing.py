@@ -150,6 +150,7 @@ def as_lines(report: "Report") -> Iterator[str]:
         yield (
             f"{gap.symbol} {gap.interval} missing from {_utc(gap.from_ms)} "
             f"until {_utc(gap.until_ms)}: {gap.bars:,} bars"
+            + (f" ({gap.settled})" if gap.settled else "")
         )
     for symbol, count in sorted(report.compared.items()):
         if count:

@@ -184,3 +184,39 @@ def test_a_data_directory_below_a_file(home: Home) -> None:
 )
 def test_nothing_runs(home: Home, command: tuple[str, ...]) -> None:
     _said(home, *command, code=3, words=("no engine runs here", "rusy demo"))
+
+
+def test_an_import_of_nothing(home: Home) -> None:
+    (home.work / "empty").mkdir()
+    (home.work / "BTCUSDT-5m.csv").write_text("1,2\n")
+    _said(home, "import", "absent.zip", code=2, words=("absent.zip", "no such file"))
+    _said(home, "import", "empty", code=2, words=("empty", "nothing to import", ".zip"))
+    _said(home, "import", code=2, words=("PATH",))
+    _said(home, "import", ".", code=2, words=("bars of 5m are not kept",))
+
+
+@pytest.mark.slow
+def test_an_import_of_good_and_bad_files_takes_the_good_ones(home: Home) -> None:
+    row = "1614556800000,100,103,98,101,5,1614557699999,500,4,2,200,0\n"
+    good = home.work / "BTCUSDT-15m-2021-03.csv"
+    good.write_text(row + row.replace(",100,", ",1000,").replace("6800000", "7700000"))
+    (home.work / "BTCUSDT-15m-2021-04.zip").write_bytes(b"no zip")
+    _configure(home, "exchange:\n  venue: paper\n")
+    done = home.rusy("import", ".", "BTCUSDT-5m-2021-03.zip", "--json")
+    assert done.returncode == 2
+    done = home.rusy("import", ".", "--json")
+    assert done.returncode == 1, done.stderr
+    assert "importing into the market data of live" in done.stderr
+    result = json.loads(done.stdout)
+    assert [result[name] for name in ("read", "stored", "equal", "set_aside", "files")] == [
+        2, 1, 0, 1, 2,
+    ]  # fmt: skip
+    assert "broken zip" in result["failed"][0]["error"]
+    assert result["by_file"][0]["set_aside_rows"][0]["line"] == 2
+    told = home.rusy("import", ".")
+    assert told.returncode == 1
+    assert "BTCUSDT-15m-2021-03.csv:2: broken row: " in told.stdout
+    assert "REFUSED" in told.stdout
+    assert "2 rows read = 0 stored + 1 equal + 1 set aside" in told.stdout
+    assert "Traceback" not in told.stderr + done.stderr
+    assert home.processes() == []

@@ -12,6 +12,7 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import Defect
 from rusy_tui.domain.history import Cure, Finding, FindingKind
+from rusy_tui.market.gaps import gaps_of
 from rusy_tui.market.importing import building, judging, reading, series
 from rusy_tui.market.importing.bars import ARCHIVE, FILE, BarTable
 from rusy_tui.market.importing.building import Compared, Span
@@ -21,7 +22,6 @@ from rusy_tui.market.importing.report import (
     Differing,
     FileRefused,
     FileReport,
-    Gap,
     Progress,
     Report,
     SetAside,
@@ -135,7 +135,7 @@ class Importer:
                 SetAside(
                     int(judged.lines[each.row]),
                     int(judged.bars.open_time_ms[each.row]),
-                    FindingKind.REVISED,
+                    FindingKind.CONTRADICTED,
                     f"{each.detail} of {each.source}, which stays",
                     judging.candle(symbol, judged.bars, each.row),
                 )
@@ -171,7 +171,7 @@ class Importer:
                     SetAside(
                         int(judged.lines[row]),
                         int(judged.bars.open_time_ms[row]),
-                        FindingKind.REVISED,
+                        FindingKind.CONTRADICTED,
                         f"mark price {detail} of the stored, which stays",
                         judging.candle(source.symbol, judged.bars, row),
                     )
@@ -192,7 +192,7 @@ class Importer:
             SetAside(
                 int(judged.lines[row]),
                 int(judged.time_ms[row]),
-                FindingKind.REVISED,
+                FindingKind.REVISED if source.archive else FindingKind.CONTRADICTED,
                 f"funding {detail} of the stored" + ("" if source.archive else ", which stays"),
             )
             for row, detail in written.unlike.items()
@@ -349,11 +349,7 @@ class Importer:
         for (of, interval), imported in sorted(self._spans.items()):
             if of == symbol:
                 first, end = min(s[0] for s in imported), max(s[1] for s in imported)
-                missing = await self._market.candles.missing(symbol, interval, first, end)
-                self._report.gaps += [
-                    Gap(symbol=symbol, interval=interval, from_ms=gap[0], until_ms=gap[1])
-                    for gap in missing
-                ]
+                self._report.gaps += await gaps_of(self._market, (of, interval), first, end)
 
     async def _keep_differing(self, symbol: str, compared: Sequence[Compared]) -> None:
         """Findings of bars that are not their parts; those of before that are now, mended."""

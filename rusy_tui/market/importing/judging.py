@@ -51,7 +51,7 @@ class _Rule:
 
     broken: Mask
     told: Callable[[int], str]
-    kind: FindingKind = FindingKind.BROKEN
+    kind: FindingKind = FindingKind.BROKEN_ROW
 
 
 def judge_bars(
@@ -263,7 +263,7 @@ def _applied(
             SetAside(
                 int(table.lines[row]),
                 int(table.open_time_ms[row]) if believable[row] else 0,
-                FindingKind.BROKEN if first is None else first.kind,
+                FindingKind.BROKEN_ROW if first is None else first.kind,
                 table.broken[row] if first is None else first.told(row),
                 as_candle(row),
             )

@@ -7,7 +7,7 @@ import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import RusyError
-from rusy_tui.domain.history import FindingKind
+from rusy_tui.domain.history import FindingKind, Gap
 
 
 class FileRefused(RusyError):
@@ -55,20 +55,6 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     stored: int
     equal: int
     differing: int
-
-
-class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """Bars that are missing between those that were imported, [from, until) in ms."""
-
-    symbol: str
-    interval: Interval
-    from_ms: int
-    until_ms: int
-
-    @property
-    def bars(self) -> int:
-        """How many are missing."""
-        return (self.until_ms - self.from_ms) // self.interval.ms
 
 
 class Differing(msgspec.Struct, frozen=True, kw_only=True):

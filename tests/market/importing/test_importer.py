@@ -87,10 +87,12 @@ async def test_rows_are_stored_and_accounted_for(market: MarketData, tmp_path: P
     assert stored.close[0] == 101.2
     assert set(await _sources(market)) == {"archive"}
     assert [(gap.from_ms - START_MS) // QUARTER_MS for gap in report.gaps] == [4, 7, 9]
+    # A bad row of a file settles nothing: the exchange is asked for that bar.
+    assert {gap.settled for gap in report.gaps} == {""}
     findings = await market.findings.listed(
-        BTC, kinds=[FindingKind.BROKEN, FindingKind.DUPLICATE]
+        BTC, kinds=[FindingKind.BROKEN_ROW, FindingKind.DUPLICATE]
     )
-    assert [each.kind for each in findings] == ["broken", "broken", "duplicate"]
+    assert [each.kind for each in findings] == ["broken row", "broken row", "duplicate"]
     assert {each.cure for each in findings} == {Cure.QUARANTINED}
     assert findings[0].detail.startswith("BTCUSDT-15m-2021-03.zip line 6: high 1.0 is below")
     assert findings[0].candle is not None
@@ -148,10 +150,10 @@ async def test_the_exchanges_own_bar_stands_against_a_recording(
     report = await imported(market, path)
     assert counts(report) == (4, 3, 0, 1)
     (row,) = report.files[0].set_aside
-    assert (row.line, row.kind) == (3, FindingKind.REVISED)
+    assert (row.line, row.kind) == (3, FindingKind.CONTRADICTED)
     assert row.why == f"volume 12.25 for 99 of {source}, which stays"
     assert (await _stored(market, Interval.M15)).volume.tolist() == [10.25, 11.25, 99.0, 13.25]
-    (finding,) = await market.findings.listed(BTC, kinds=[FindingKind.REVISED])
+    (finding,) = await market.findings.listed(BTC, kinds=[FindingKind.CONTRADICTED])
     assert finding.cure is Cure.QUARANTINED
     before = await _table(market)
     assert counts(await imported(market, path)) == (4, 0, 3, 1)

@@ -66,7 +66,7 @@ def _judged(table: Table, ticks: list[Tick] | None = None, now_ms: int = NOW_MS)
 def test_a_row_that_breaks_a_rule_is_set_aside(figures: dict[str, float], why: str) -> None:
     judged = _judged(_table(SOUND, _changed(**figures), SOUND))
     (row,) = judged.set_aside
-    assert (row.line, row.kind) == (2, FindingKind.BROKEN)
+    assert (row.line, row.kind) == (2, FindingKind.BROKEN_ROW)
     assert row.why.startswith(why)
     assert row.candle is not None
     assert row.candle.open_time_ms == START_MS + QUARTER_MS
