@@ -135,3 +135,7 @@ done-import: .venv/.stamp-dev ## the recordings imported twice: rows, gaps, hour
 
 done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser, ten minutes or more (SEED=7)
 	@RUSY_FUZZ_EXAMPLES=10000 $(PYTEST) -q -s tests/exchange/test_fuzz.py --timeout 0 $(ARGS)
+
+.PHONY: done-store
+done-store: .venv/.stamp-dev ## rows into the database and out of it, beside their goals (DATA=DIR: recorded bars)
+	@$(BIN)/python -m benchmarks.store_goals

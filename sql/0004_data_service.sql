@@ -193,13 +193,63 @@ COMMENT ON TABLE tick_sizes IS
     'Which step of the price the exchange announced for a contract, and when it was seen so';
 COMMENT ON COLUMN tick_sizes.tick_size IS 'Quote asset';
 
+-- With TimescaleDB: hypertables of chunks of 90 days (docs/data.md says why), whose older ones
+-- can be compressed, and days that are kept added up. Without: the same names, the same answers.
+-- Policies are not set here: they count from the server's clock, so the program sets them where
+-- the market's time is the server's.
 DO $$
+DECLARE
+    days text := $days$
+        SELECT venue, symbol, timeframe, %s AS day,
+            %s AS open,
+            max(high) AS high,
+            min(low) AS low,
+            %s AS close,
+            sum(volume ORDER BY open_time) AS volume,
+            sum(quote_volume ORDER BY open_time) AS quote_volume,
+            sum(trades ORDER BY open_time) AS trades,
+            sum(taker_buy_volume ORDER BY open_time) AS taker_buy_volume,
+            count(*) AS bars
+        FROM market_data
+        GROUP BY venue, symbol, timeframe, 4
+    $days$;
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
         PERFORM create_hypertable(
-            'mark_prices', 'open_time', chunk_time_interval => INTERVAL '180 days');
+            'mark_prices', 'open_time', chunk_time_interval => INTERVAL '90 days');
         PERFORM create_hypertable(
-            'microstructure', 'open_time', chunk_time_interval => INTERVAL '180 days');
+            'microstructure', 'open_time', chunk_time_interval => INTERVAL '90 days');
+        PERFORM set_chunk_time_interval('market_data', INTERVAL '90 days');
+        PERFORM set_chunk_time_interval('model_predictions', INTERVAL '90 days');
+        PERFORM set_chunk_time_interval('journal', INTERVAL '90 days');
+        ALTER TABLE market_data SET (timescaledb.compress,
+            timescaledb.compress_segmentby = 'venue, symbol, timeframe',
+            timescaledb.compress_orderby = 'open_time');
+        ALTER TABLE mark_prices SET (timescaledb.compress,
+            timescaledb.compress_segmentby = 'venue, symbol, timeframe',
+            timescaledb.compress_orderby = 'open_time');
+        ALTER TABLE microstructure SET (timescaledb.compress,
+            timescaledb.compress_segmentby = 'venue, symbol, timeframe',
+            timescaledb.compress_orderby = 'open_time');
+        ALTER TABLE model_predictions SET (timescaledb.compress,
+            timescaledb.compress_segmentby = 'venue, symbol, timeframe',
+            timescaledb.compress_orderby = 'bar_open_time, model_version');
+        ALTER TABLE journal SET (timescaledb.compress,
+            timescaledb.compress_segmentby = 'venue, account',
+            timescaledb.compress_orderby = 'at, id');
+        EXECUTE
+            'CREATE MATERIALIZED VIEW market_data_daily WITH '
+            '(timescaledb.continuous, timescaledb.materialized_only = false) AS '
+            || format(days, $b$time_bucket(INTERVAL '1 day', open_time)$b$,
+                'first(open, open_time)', 'last(close, open_time)')
+            || ' WITH NO DATA';
+    ELSE
+        EXECUTE 'CREATE VIEW market_data_daily AS '
+            || format(days, $b$date_bin('1 day', open_time, '2000-01-01 00:00:00+00')$b$,
+                '(array_agg(open ORDER BY open_time))[1]',
+                '(array_agg(close ORDER BY open_time DESC))[1]');
     END IF;
+    COMMENT ON VIEW market_data_daily IS 'Candles added up by day of UTC, for dashboards';
+    COMMENT ON COLUMN market_data_daily.bars IS 'How many candles it was added up from';
 END
 $$;
