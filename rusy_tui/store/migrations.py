@@ -107,18 +107,53 @@ async def migrate(
             fails (nothing of that one is then kept), or another program is at it for long.
     """
     known = migrations_in(folder)
-    async with database.session() as session, alone(session, database):
-        await session.execute(_TABLE)
-        done = await applied(session)
-        check(known, done, database.address)
-        pending = [
-            migration
-            for migration in known
-            if migration.number not in done and (until is None or migration.number <= until)
-        ]
-        for migration in pending:
-            await _apply(session, migration, database)
-        return pending
+    async with database.session() as session:
+        await refuse_half_restored(session, database)
+        async with alone(session, database):
+            await refuse_half_restored(session, database)
+            return await bring_up(session, database, known, until=until)
+
+
+async def bring_up(
+    session: Session, database: Database, known: list[Migration], *, until: int | None = None
+) -> list[Migration]:
+    """As :func:`migrate`, for a session that is :func:`alone` already."""
+    await session.execute(_TABLE)
+    done = await applied(session)
+    check(known, done, database.address)
+    pending = [
+        migration
+        for migration in known
+        if migration.number not in done and (until is None or migration.number <= until)
+    ]
+    for migration in pending:
+        await _apply(session, migration, database)
+    return pending
+
+
+async def half_restored(session: Session) -> tuple[str, int] | None:
+    """The dump whose restore has not come to its end, and when it began (wall ms)."""
+    if await session.value("SELECT to_regclass('schema_restore') IS NULL"):
+        return None
+    row = await session.row("SELECT archive, begun_at FROM schema_restore")
+    return (row["archive"], row["begun_at"]) if row is not None else None
+
+
+async def refuse_half_restored(session: Session, database: Database) -> None:
+    """Keep everybody but a restore from a database that is not whole.
+
+    Raises:
+        StorageError: a restore has not come to its end.
+    """
+    found = await half_restored(session)
+    if found is not None:
+        archive, begun_ms = found
+        since = datetime.fromtimestamp(begun_ms // 1000, UTC)
+        raise StorageError(
+            f"the {database.address} is not whole: a restore of {archive} began "
+            f"{since:%Y-%m-%d %H:%M:%S} UTC and has not ended; wait for it or, when it was "
+            f"interrupted, run `rusy db restore {archive}` again"
+        )
 
 
 @asynccontextmanager
