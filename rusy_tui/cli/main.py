@@ -7,7 +7,7 @@ from types import TracebackType
 import click
 
 import rusy_tui
-from rusy_tui.cli import control, history, importing, run, tools
+from rusy_tui.cli import control, database, history, importing, run, tools
 from rusy_tui.domain.errors import RusyError
 
 _EXAMPLES = """
@@ -48,7 +48,7 @@ def cli(context: click.Context, config: str | None) -> None:
         )
 
 
-for _module in (run, control, history, importing, tools):
+for _module in (run, control, database, history, importing, tools):
     _module.register(cli)
 
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -16,6 +15,7 @@ from rusy_tui.domain.history import BackfillProgress, Finding, Gap
 from rusy_tui.domain.settings import Settings, Venue
 from rusy_tui.launching import data
 from rusy_tui.launching.job import Job
+from rusy_tui.launching.signals import run_to_end
 
 if TYPE_CHECKING:
     from rusy_tui.exchange.port import ExchangePort
@@ -82,7 +82,7 @@ def fill(job: Job, wanted: Wanted, tell: Tell, say: Say) -> Filled:
             spent_s = clock.monotonic_s() - began_s
             return Filled(rows=rows, seconds=round(spent_s, 3), gaps=tuple(gaps))
 
-    return _run(work())
+    return run_to_end(work())
 
 
 def missing(job: Job, wanted: Wanted) -> Missing:
@@ -115,11 +115,11 @@ def missing(job: Job, wanted: Wanted) -> Missing:
         return Missing(venue=venue, gaps=tuple(gaps), unasked=why)
 
     if venue is not settings.exchange.venue:
-        return _run(unasked(f"the configured exchange is {settings.exchange.venue}"))
+        return run_to_end(unasked(f"the configured exchange is {settings.exchange.venue}"))
     try:
-        return _run(asked())
+        return run_to_end(asked())
     except UnreachableError as error:
-        return _run(unasked(str(error)))
+        return run_to_end(unasked(str(error)))
 
 
 def findings(job: Job, wanted: Wanted) -> list[Finding]:
@@ -139,7 +139,7 @@ def findings(job: Job, wanted: Wanted) -> list[Finding]:
                 and (not wanted.intervals or finding.interval in wanted.intervals)
             ]
 
-    return _run(work())
+    return run_to_end(work())
 
 
 def lanes_of(settings: Settings, wanted: Wanted) -> "list[Lane]":
@@ -213,18 +213,3 @@ async def _told(backfill: "Backfill", clock: Clock, every_s: float, tell: Tell) 
         running.cancel()
         await asyncio.wait([running])
         tell(backfill.progress)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run it; SIGTERM ends it as SIGINT does."""
-
-    async def main(work: Awaitable[T]) -> T:
-        task = asyncio.current_task()
-        assert task is not None, "this runs in one"
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await work
-
-    try:
-        return asyncio.run(main(work))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None

@@ -1,9 +1,12 @@
-"""SIGINT and SIGTERM, for programs that run until they are told to stop."""
+"""SIGINT and SIGTERM, for programs that run until they are told to stop, or to their end."""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -24,3 +27,22 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for each in both:
             loop.remove_signal_handler(each)
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run something that comes to an end; SIGTERM interrupts it as SIGINT does.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+
+    async def main(work: Awaitable[T]) -> T:
+        task = asyncio.current_task()
+        assert task is not None, "this runs in one"
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(main(work))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
