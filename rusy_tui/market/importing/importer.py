@@ -29,8 +29,9 @@ from rusy_tui.market.importing.report import (
 from rusy_tui.market.importing.sources import Kind, LeftOut, Source
 from rusy_tui.store.market_data import MarketData
 
-# A detail that many rows share is told so far.
-_LONGEST_DETAIL = 2000
+# A detail that many rows share (those that tell no time have one key) is told so far.
+_LONGEST_DETAIL = 20_000
+_FINDINGS_AT_ONCE = 5_000
 
 
 class Importer:
@@ -313,7 +314,8 @@ class Importer:
             found = msgspec.structs.replace(each, detail=detail, found_ms=now_ms)
             self._findings[key] = found
             due.append(found)
-        await self._market.findings.keep(due)
+        for start in range(0, len(due), _FINDINGS_AT_ONCE):
+            await self._market.findings.keep(due[start : start + _FINDINGS_AT_ONCE])
 
     # --- what follows from the files --------------------------------------------------------
 

@@ -244,6 +244,29 @@ async def test_quarters_and_hours_are_built_of_whole_minutes(
     assert await _table(market) == before
 
 
+async def test_an_hour_whose_minutes_come_in_two_imports_is_built(
+    market: MarketData, tmp_path: Path
+) -> None:
+    first = write_zip(tmp_path / "BTCUSDT-1m-2021-03-01.zip", lines(40, Interval.M1))
+    assert [each.interval for each in (await imported(market, first)).built] == ["15m"]
+    rest = lines(20, Interval.M1, first=40)
+    second = write_zip(tmp_path / "BTCUSDT-1m-2021-03-02.zip", rest)
+    built = (await imported(market, second)).built
+    assert [(each.interval, each.stored) for each in built] == [("15m", 2), ("1h", 1)]
+
+
+async def test_rows_that_tell_no_time_are_on_record_together(
+    market: MarketData, tmp_path: Path
+) -> None:
+    rows = [line(0), "<html>", line(1, open_time="now"), line(2, open_time=77)]
+    report = await imported(market, write_csv(tmp_path / "BTCUSDT-15m.csv", rows))
+    assert counts(report) == (4, 1, 0, 3)
+    (finding,) = await market.findings.listed(BTC, kinds=[FindingKind.BROKEN_ROW])
+    assert finding.open_time_ms == 0
+    for told in ("line 3: 1 cells", "line 4: open_time 'now'", "line 5: time 77 is no moment"):
+        assert told in finding.detail
+
+
 async def test_the_exchanges_own_bars_stand_against_built_ones(
     market: MarketData, tmp_path: Path
 ) -> None:

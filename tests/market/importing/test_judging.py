@@ -117,7 +117,8 @@ def test_a_row_given_twice_counts_once_and_unlike_ones_are_set_aside() -> None:
     assert "given in 3, 6 and not alike" in judged.set_aside[0].why
 
 
-def test_a_price_finer_than_the_finest_tick_of_its_day_is_set_aside() -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_price_finer_than_the_finest_tick_of_its_day_is_set_aside(turned: bool) -> None:
     days = [START_MS + n * DAY_MS for n in range(5)]
     fine = _changed(close=101.25)
     # Day 0: nothing known. Day 1: 0.1. Day 2: 0.1 and 0.01, the finest counts. Day 3: 0.01.
@@ -125,7 +126,7 @@ def test_a_price_finer_than_the_finest_tick_of_its_day_is_set_aside() -> None:
         (0.1, days[1] + 5, days[2] + 5),
         (0.01, days[2] + 6, days[3] + 7),
     ]
-    judged = _judged(_table(*[fine] * 5, times=days), ticks)
+    judged = _judged(_table(*[fine] * 5, times=days), ticks[::-1] if turned else ticks)
     (row,) = judged.set_aside
     assert (row.line, row.kind) == (2, FindingKind.FINER_THAN_TICK)
     assert row.why == "finer than the tick 0.1 of that day: close 101.25"
