@@ -11,8 +11,8 @@ import click
 from rusy_tui.cli.run import config_option
 
 if TYPE_CHECKING:
+    from rusy_tui.launching.database import Archive
     from rusy_tui.launching.job import Job
-    from rusy_tui.store.archive import Manifest
 
 Progress = Callable[[str, int, int], None]
 
@@ -132,11 +132,11 @@ def dump(
     path = Path(file).expanduser().absolute()
     job = _job(config, directory, demo=demo)
     try:
-        manifest = database.dump(job, path, lambda: _shown("rows"))
+        archive = database.dump(job, path, lambda: _shown("rows"))
     except KeyboardInterrupt:
         click.echo(f"nothing is left of {path}", err=True)
         raise
-    _tell(manifest, path, "dumped into", as_json=as_json)
+    _tell(archive, "dumped into", as_json=as_json)
 
 
 @db.command()
@@ -160,11 +160,11 @@ def restore(
     path = Path(file).expanduser().absolute()
     job = _job(config, directory, demo=demo)
     try:
-        manifest = database.restore(job, path, lambda: _shown("bytes"))
+        archive = database.restore(job, path, lambda: _shown("bytes"))
     except KeyboardInterrupt:
         click.echo("the database is not whole: run the same command again", err=True)
         raise
-    _tell(manifest, path, "restored from", as_json=as_json)
+    _tell(archive, "restored from", as_json=as_json)
 
 
 def _job(config: str | None, directory: str | None, *, demo: bool) -> "Job":
@@ -179,25 +179,16 @@ def _job(config: str | None, directory: str | None, *, demo: bool) -> "Job":
     return Job(demo=demo, config=absolute[0], directory=absolute[1])
 
 
-def _tell(manifest: "Manifest", path: Path, how: str, *, as_json: bool) -> None:
+def _tell(archive: "Archive", how: str, *, as_json: bool) -> None:
     from rusy_tui.cli import show
 
     if as_json:
-        fields = {
-            "file": str(path),
-            "bytes": path.stat().st_size,
-            "rows": manifest.rows,
-            "schema": manifest.migrations[-1].number,
-            "venues": manifest.venues,
-            "server": manifest.server,
-            "tables": {table.name: table.rows for table in manifest.tables},
-        }
-        click.echo(show.as_json(fields))
+        click.echo(show.as_json(archive))
         return
     click.echo(
-        f"{manifest.rows:,} rows of {len(manifest.tables)} tables {how} {path} "
-        f"({_size(path.stat().st_size)}); schema {manifest.migrations[-1].number}, "
-        f"venues {', '.join(manifest.venues) or 'none'}"
+        f"{archive.rows:,} rows of {len(archive.tables)} tables {how} {archive.file} "
+        f"({_size(archive.bytes)}); schema {archive.schema}, "
+        f"venues {', '.join(archive.venues) or 'none'}"
     )
 
 

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 import rusy_tui
 from rusy_tui.clock import SystemClock
 from rusy_tui.domain.errors import StorageError
@@ -22,6 +24,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 Shown = Callable[[], AbstractContextManager[Progress]]
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """A dump's file and what it holds; ``tables`` are names and rows."""
+
+    file: str
+    bytes: int
+    rows: int
+    schema: int
+    venues: tuple[str, ...]
+    server: str
+    tables: dict[str, int]
 
 
 def status(job: Job) -> "Inventory":
@@ -62,7 +76,7 @@ def migrate(job: Job) -> "list[Migration]":
     return _on_database(job, work, make=True)
 
 
-def dump(job: Job, path: Path, shown: Shown) -> "Manifest":
+def dump(job: Job, path: Path, shown: Shown) -> Archive:
     """Write the database into a file.
 
     Raises:
@@ -83,10 +97,10 @@ def dump(job: Job, path: Path, shown: Shown) -> "Manifest":
                 progress=progress,
             )
 
-    return _on_database(job, work, make=False)
+    return _archive(path, _on_database(job, work, make=False))
 
 
-def restore(job: Job, path: Path, shown: Shown) -> "Manifest":
+def restore(job: Job, path: Path, shown: Shown) -> Archive:
     """Fill the database, which must be empty, from a file.
 
     Raises:
@@ -102,7 +116,19 @@ def restore(job: Job, path: Path, shown: Shown) -> "Manifest":
                 address, SystemClock(), path, sql_dir(), progress=progress
             )
 
-    return _on_database(job, work, make=True)
+    return _archive(path, _on_database(job, work, make=True))
+
+
+def _archive(path: Path, manifest: "Manifest") -> Archive:
+    return Archive(
+        file=str(path),
+        bytes=path.stat().st_size,
+        rows=manifest.rows,
+        schema=manifest.migrations[-1].number,
+        venues=manifest.venues,
+        server=manifest.server,
+        tables={table.name: table.rows for table in manifest.tables},
+    )
 
 
 def _on_database(
