@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from benchmarks import (
+    backfilling,
     lockstep,
     messages,
     orders,
@@ -31,6 +32,7 @@ _ALL: dict[str, Callable[[], list[Row]]] = {
     "messages": messages.measure,
     "orders": orders.measure,
     "starting": starting.measure,
+    "backfilling": backfilling.measure,
     "predictions": predictions.measure,
     "storing": storing.measure,
     "publishing": publishing.measure,
