@@ -87,6 +87,8 @@ class Limit:
     # Ended requests: order of the event, when, how much.
     _ended: deque[tuple[int, float, int]] = field(default_factory=deque)
     _said: _Said | None = None
+    # When the running count was first told, in whichever window that was.
+    _told_s: float = float("-inf")
 
     def used_at(self, now_s: float) -> int:
         """What is used and answered for, at most."""
@@ -105,6 +107,14 @@ class Limit:
         if self._said is not None:
             times.append(self._said.at_s)
         return min(times, default=float("inf")) + self.window_s
+
+    def over_at_s(self) -> float:
+        """When the window in which the running count began is over for certain.
+
+        Whatever is told later may still count from before: only an answer tells, and from then
+        on it is worth asking for one. Infinity where nothing was told.
+        """
+        return float("inf") if self._said is None else self._told_s + self.window_s
 
     def settle(
         self, amount: int, said: int | None, admitted: int, settled: int, now_s: float
@@ -136,6 +146,8 @@ class Limit:
 
     def _take(self, new: _Said, admitted: int, amount: int) -> None:
         old = self._said
+        if old is None or (admitted >= old.settled and new.used < old.used):
+            self._told_s = new.at_s
         if old is not None and admitted < old.settled:
             # Under way at the same time, so neither came last for certain. Of ours the closer
             # bound holds; of what others use, the greater count must not be unlearned.

@@ -111,7 +111,7 @@ class Rest:
         sapi_url: str | None = None,
         ban_file: Path | None = None,
     ) -> None:
-        self.budget = Budget(clock)
+        self.budget = Budget(clock, self._ask_count)
         # Another host, with limits of its own.
         self._sapi_budget = Budget(clock)
         self.sapi_url = sapi_url
@@ -124,6 +124,7 @@ class Rest:
         self._request_timeout_s = request_timeout_s
         self._client: Client | None = None
         self._keeping_time: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Open the session and measure the exchange's time; a ban is waited for first.
@@ -150,10 +151,11 @@ class Rest:
 
     async def close(self) -> None:
         """Close the session."""
-        keeping, self._keeping_time = self._keeping_time, None
-        if keeping is not None:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+        tasks = [each for each in (self._keeping_time, self._asking) if each is not None]
+        self._keeping_time = self._asking = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         client, self._client = self._client, None
         if client is not None:
             await client.session.close()
@@ -296,6 +298,20 @@ class Rest:
             if budget is self.budget:
                 self._bans.keep(pause_s, str(error))
         return error
+
+    def _ask_count(self) -> None:
+        """Ask anything, for the count that comes with the answer; one question at a time."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._counted(), name="count")
+
+    async def _counted(self) -> None:
+        try:
+            await self._send_once(
+                "get", "ping", {}, _TIME_COST, False, 1, self._request_timeout_s
+            )
+        except (AnsweredError, NoAnswer) as error:
+            # The count that is believed ends by itself.
+            _log.info("the exchange does not tell what is used: %s", error)
 
     async def _ask_time(self) -> tuple[int, int]:
         """The least and the greatest offset (ms) that an answer leaves possible."""

@@ -7,12 +7,16 @@ that is 240. Windows count in wall time.
 Who must wait stands in line by priority, then by arrival. A request that does not fit holds
 back those behind it that need the same limit, so that a heavy one is not passed for ever by
 light ones; those that need only other limits go on. Waiters are woken; nobody polls.
+
+A full count is believed for a whole window, though the exchange's own may be over long before.
+So while somebody waits, and a window has passed since the count began, one light question from
+the reserve tells how it stands: without it a minute's budget would last a minute and a half.
 """
 
 import asyncio
 import bisect
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rusy_tui.domain.clock import Clock
@@ -24,6 +28,8 @@ __all__ = ["Admission", "Budget", "Cost", "Counted", "Limit", "Priority"]
 _RESERVE = 0.1
 # A float that is all but due would otherwise be waited for in steps too small to move time.
 _LEAST_WAIT_S = 0.001
+# Whose count is still full is asked again after this.
+_ASK_AGAIN_S = 2.0
 
 # Until the exchange has announced its own: the usual ones. The last two are announced nowhere
 # but in the SDK's docstrings, both by address: funding rates and funding info share one, and
@@ -57,9 +63,15 @@ class _Waiter:
 
 
 class Budget:
-    """The requests that are left, shared by every caller of one account and address."""
+    """The requests that are left, shared by every caller of one account and address.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: windows count in its wall time.
+        ask: sends one light request as an exit, whose answer tells how much weight is used;
+            None for nothing of that kind.
+    """
+
+    def __init__(self, clock: Clock, ask: Callable[[], None] | None = None) -> None:
         self._clock = clock
         self._limits = [Limit(*usual) for usual in _USUAL]
         self._closed_until_s = float("-inf")
@@ -67,6 +79,8 @@ class Budget:
         self._events = itertools.count()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at_s = float("inf")
+        self._ask = ask
+        self._ask_from_s = float("-inf")
 
     @property
     def waiting(self) -> int:
@@ -170,9 +184,14 @@ class Budget:
             for limit in needed:
                 limit.pending += waiter.cost.of(limit.counted)
             waiter.admitted.set_result(Admission(waiter.cost, next(self._events)))
-        self._wake_at(
-            min((each.changes_at_s() for each in held.values()), default=float("inf")), now_s
-        )
+        wake_s = min((each.changes_at_s() for each in held.values()), default=float("inf"))
+        if id(self.weight) in held and self._ask is not None:
+            ask_s = max(self.weight.over_at_s(), self._ask_from_s)
+            if ask_s <= now_s:
+                ask_s = self._ask_from_s = now_s + _ASK_AGAIN_S
+                self._ask()
+            wake_s = min(wake_s, ask_s)
+        self._wake_at(wake_s, now_s)
 
     @staticmethod
     def _fits(limit: Limit, cost: Cost, now_s: float) -> bool:

@@ -95,6 +95,55 @@ def test_a_full_budget_is_used_to_its_end_window_by_window() -> None:
     in_lockstep(main)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    phase_s=st.floats(0, 60),
+    others=st.lists(st.tuples(st.floats(0, 200), st.integers(1, 30)), max_size=4),
+)
+def test_a_budget_used_slowly_costs_no_more_than_its_windows(
+    phase_s: float, others: list[tuple[float, int]]
+) -> None:
+    """Three requests a second fill it late: that is not believed for a whole window more."""
+
+    async def main(clock: LockstepClock) -> None:
+        asked = 0
+
+        async def one(priority: Priority, budget: Budget) -> None:
+            admission = await budget.admit(Cost(weight=1, priority=priority))
+            await clock.sleep(0.6)
+            used = counter.count(1)
+            await clock.sleep(0.6)
+            budget.settle(admission, {KEY: used})
+
+        def ask() -> None:
+            nonlocal asked
+            asked += 1
+            asking.append(asyncio.ensure_future(one(Priority.EXIT, budget)))
+
+        async def worker() -> None:
+            for _ in range(150):
+                await one(Priority.BACKFILL, budget)
+
+        async def other(at_s: float, weight: int) -> None:
+            await clock.sleep(at_s)
+            counter.count(weight)
+
+        asking: list[asyncio.Future[None]] = []
+        budget, counter = Budget(clock, ask), Counter(clock, phase_s)
+        budget.announce([(Counted.WEIGHT, WINDOW_S, MOST)])
+        strangers = [asyncio.ensure_future(other(*each)) for each in others]
+        await asyncio.gather(*(worker() for _ in range(4)))
+        spent_s = clock.monotonic_s()
+        await asyncio.gather(*asking, *strangers)
+        # Whoever uses the same address at the same moment can't be foreseen.
+        assert others or counter.greatest <= MOST
+        assert asked <= 60
+        # 600 of 90 a window, the first of which began anywhere, and half a minute for the last.
+        assert others or spent_s <= 7 * (WINDOW_S + 4) + 30
+
+    in_lockstep(main)
+
+
 def test_waiters_go_by_urgency_then_arrival_and_a_heavy_one_is_not_passed() -> None:
     async def main(clock: LockstepClock) -> None:
         budget = Budget(clock)
