@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients done-import
+.PHONY: done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients done-import done-dump
 
 CAPTURES ?= .cache/walk
 
@@ -132,6 +132,10 @@ done-busy: .venv/.stamp-run ## the same with busy.yaml: more trades, one of them
 done-import: .venv/.stamp-dev ## the recordings imported twice: rows, gaps, hours, built bars (DATA=DIR)
 	@$(NEEDS_DATA)
 	@REQUIRE=all $(PYTEST) -q -s -m 'not training' tests/system/test_importing.py $(ARGS)
+
+done-dump: .venv/.stamp-dev ## dumps and restores, whole, damaged, interrupted and killed; two engines on one database
+	@$(PYTEST) -v -m 'not training' tests/store/test_dump.py tests/store/test_interrupted_migrations.py \
+		tests/store/test_locks.py tests/system/test_database.py $(ARGS)
 
 done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser, ten minutes or more (SEED=7)
 	@RUSY_FUZZ_EXAMPLES=10000 $(PYTEST) -q -s tests/exchange/test_fuzz.py --timeout 0 $(ARGS)
