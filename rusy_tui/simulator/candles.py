@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,8 +21,15 @@ from rusy_tui.simulator.digits import amount_unit, price_digits, quantity_digits
 from rusy_tui.simulator.feeds import Print
 from rusy_tui.simulator.spans import Span
 
+if TYPE_CHECKING:
+    from rusy_tui.simulator.feeds.deep import DeepPast
+    from rusy_tui.simulator.feeds.figures import Figures
+
 MOST_CLOSED = 45_000
-"""Closed bars of play kept of one span: a month of minutes. The oldest are forgotten."""
+"""Closed bars of play kept of one span: a month of minutes, a year of quarters.
+
+The oldest are forgotten, and with them all that was before play.
+"""
 
 
 class Bar(msgspec.Struct):
@@ -170,6 +178,7 @@ class CandleSeries:
         load: the recorded past, called when somebody first asks for it.
         contract: what the bars are of, as it is now.
         finer: the series of the next shorter interval; None for the shortest.
+        deep: all that was before play, where the feed tells it; None without.
     """
 
     def __init__(
@@ -178,11 +187,13 @@ class CandleSeries:
         load: Callable[[], Sequence[Candle]],
         contract: Callable[[], Instrument],
         finer: "CandleSeries | None" = None,
+        deep: "DeepPast | None" = None,
     ) -> None:
         self.interval = interval
         self._load = load
         self._contract = contract
         self._finer = finer
+        self._deep = deep
         self.closed: list[Bar] = []
         self.forming: Bar | None = None
 
@@ -192,11 +203,18 @@ class CandleSeries:
 
     @cached_property
     def past(self) -> list[Bar]:
-        """The recorded bars; made when somebody asks, for a simulator starts faster without."""
+        """The recorded bars; made when somebody asks, for a simulator starts faster without.
+
+        The last of them, where there is a deep past: what is older stays in columns.
+        """
         contract = self._contract()
+        if self._deep is not None and self._finer is not None:
+            return self._deep.latest_bars(self.interval)
         own = [bar_of(candle, contract) for candle in self._candles]
         del self._candles
         if self._finer is None:
+            if self._deep is not None:
+                self._deep.mend(own)
             return own
         finer = self._finer
         return layered(own, finer.past, self.interval.ms, finer.interval.ms)
@@ -217,6 +235,7 @@ class CandleSeries:
         if len(self.closed) > MOST_CLOSED + MOST_CLOSED // 8:
             del self.closed[:-MOST_CLOSED]
             self.past = []
+            self._deep = None
         next_ms = ended.open_time_ms + self.interval.ms
         self.forming = flat_bar(next_ms, ended.close, self._contract())
         return ended
@@ -229,6 +248,8 @@ class CandleSeries:
 
     def first_open_ms(self) -> int | None:
         """The open time of the oldest bar; None without one."""
+        if self._deep is not None and self._finer is not None:
+            return self._deep.first_ms
         oldest = next((bars[0] for bars in (self.past, self.closed) if bars), self.forming)
         return None if oldest is None else oldest.open_time_ms
 
@@ -237,21 +258,39 @@ class CandleSeries:
 
         With a start the first ones, without one the last ones: as the exchange does.
         """
-        count = len(self.past) + len(self.closed) + (self.forming is not None)
+        older = self._older
+        count = older + len(self.past) + len(self.closed) + (self.forming is not None)
         low = 0 if start_ms is None else self._index(start_ms)
         high = count if end_ms is None else self._index(end_ms + 1)
         if start_ms is None:
             low = max(low, high - limit)
         else:
             high = min(high, low + limit)
-        return [self._bar(index) for index in range(low, high)]
+        bars: list[Bar] = []
+        if self._deep is not None and low < min(high, older):
+            first_ms, span_ms = self._deep.first_ms, self.interval.ms
+            end = min(high, older)
+            bars = self._deep.bars(first_ms + low * span_ms, first_ms + end * span_ms, span_ms)
+            low = end
+        return bars + [self._bar(index - older) for index in range(low, high)]
+
+    @property
+    def _older(self) -> int:
+        """How many bars of the deep past are older than :attr:`past`."""
+        if self._deep is None or self._finer is None or not self.past:
+            return 0
+        return (self.past[0].open_time_ms - self._deep.first_ms) // self.interval.ms
 
     def _index(self, open_time_ms: int) -> int:
         """How many bars open before an instant."""
+        older = self._older
+        if older and self._deep is not None and open_time_ms <= self.past[0].open_time_ms:
+            behind_ms = open_time_ms - self._deep.first_ms
+            return max(0, -(-behind_ms // self.interval.ms))
         index = bisect_left(self.past, open_time_ms, key=_opening)
         if index < len(self.past):
-            return index
-        index += bisect_left(self.closed, open_time_ms, key=_opening)
+            return older + index
+        index += older + bisect_left(self.closed, open_time_ms, key=_opening)
         forming = self.forming
         return index + (forming is not None and forming.open_time_ms < open_time_ms)
 
@@ -283,9 +322,27 @@ class CandleSeries:
         opens = window.within(self.first_open_ms(), self._last_open_ms())
         if opens is None:
             return []
-        end_ms = opens[1] + span.ms
-        most = (end_ms - opens[0]) // self.interval.ms
-        return grouped(self.between(opens[0], end_ms - 1, most), span.ms)
+        return self._summed(opens[0], opens[1] + span.ms, span)
+
+    def page(self, window: Window) -> "tuple[Figures | None, list[Bar]]":
+        """The same as :meth:`spanned`, what was before play in columns: they come first."""
+        deep, span = self._deep, window.span
+        if deep is None or self._finer is None:
+            return None, self.spanned(window)
+        opens = window.within(self.first_open_ms(), self._last_open_ms())
+        if opens is None:
+            return None, []
+        first_ms, end_ms = opens[0], opens[1] + span.ms
+        split_ms = min(end_ms, span.floor(deep.end_ms))
+        if split_ms <= first_ms:
+            return None, self._summed(first_ms, end_ms, span)
+        figures = deep.figures(first_ms, split_ms, span.ms)
+        return figures, self._summed(split_ms, end_ms, span)
+
+    def _summed(self, first_ms: int, end_ms: int, span: Span) -> list[Bar]:
+        most = (end_ms - first_ms) // self.interval.ms
+        bars = self.between(first_ms, end_ms - 1, most) if most else []
+        return bars if span.ms == self.interval.ms else grouped(bars, span.ms)
 
     def current(self, span: Span, *, closed: bool) -> Bar | None:
         """The forming bar of a longer span, or the one that has ended just now."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,7 +15,7 @@ from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.money import ZERO, exact
 from rusy_tui.simulator.brackets import STANDARD, Brackets
 from rusy_tui.simulator.candles import Bar, CandleSeries, Window, merged
-from rusy_tui.simulator.digits import print_digits
+from rusy_tui.simulator.digits import amount_unit, print_digits
 from rusy_tui.simulator.feeds import Feed, Print
 from rusy_tui.simulator.interest import OpenInterest
 from rusy_tui.simulator.level_book import LevelBook, LevelsMoved
@@ -23,6 +24,10 @@ from rusy_tui.simulator.matching import BestPrices, Book
 from rusy_tui.simulator.prices import PriceLines, premium_of
 from rusy_tui.simulator.spans import BASES
 from rusy_tui.simulator.tape import Aggregate, Tape
+
+if TYPE_CHECKING:
+    from rusy_tui.simulator.feeds.deep import DeepPast
+    from rusy_tui.simulator.feeds.figures import Figures
 
 INTERVALS = BASES
 FUNDING_INTERVAL_H = 8
@@ -82,6 +87,7 @@ class SymbolMarket:
         """(from when on, ms since the epoch; factor on the feed's prices), ascending."""
         self.status = TRADING if instrument.trading else SETTLING
         self.lines = PriceLines(self.series, self._premium_at)
+        self.deep: DeepPast | None = None
         self.interest = OpenInterest(seed, self.symbol, instrument.step_size)
         self.funding_intervals: list[tuple[int, int]] = [(0, FUNDING_INTERVAL_H)]
         """(from when on, ms since the epoch; hours between two fundings), ascending."""
@@ -100,12 +106,15 @@ class SymbolMarket:
 
     def _begin(self, time_ms: int) -> None:
         """Start at the close of the recorded past, where there is one."""
+        self.deep = self.lines.deep = self._feed.deep_past(self.symbol)
+        if self.deep is not None and self.moves:
+            self.deep.reprice(self._repriced)
+        finer: CandleSeries | None = None
         for interval in INTERVALS:
-            finer = (
-                self.series[INTERVALS[INTERVALS.index(interval) - 1]] if self.series else None
-            )
             load = partial(self._history, interval)
-            self.series[interval] = CandleSeries(interval, load, lambda: self.instrument, finer)
+            finer = self.series[interval] = CandleSeries(
+                interval, load, lambda: self.instrument, finer, self.deep
+            )
         closes = (self.series[interval].last_close() for interval in INTERVALS)
         last = next((close for close in closes if close is not None), None)
         if isinstance(self.book.liquidity, LevelBook):
@@ -233,6 +242,22 @@ class SymbolMarket:
         quote_volume = candle.quote_volume * float(factor)
         return msgspec.structs.replace(candle, **prices, quote_volume=quote_volume)
 
+    def _repriced(self, bar: Bar, span_ms: int) -> Bar:
+        """The same of a bar of the deep past."""
+        factor = self._factor(bar.open_time_ms + span_ms - 1)
+        if factor == 1:
+            return bar
+        unit = amount_unit(self.instrument)
+        return msgspec.structs.replace(
+            bar,
+            open=self.on_tick(bar.open * factor),
+            high=self.on_tick(bar.high * factor),
+            low=self.on_tick(bar.low * factor),
+            close=self.on_tick(bar.close * factor),
+            quote_volume=(bar.quote_volume * factor).quantize(unit),
+            taker_buy_quote_volume=(bar.taker_buy_quote_volume * factor).quantize(unit),
+        )
+
     # ── funding ───────────────────────────────────────────────────────────────────────
 
     @property
@@ -313,6 +338,10 @@ class SymbolMarket:
         """Candles of any span, ascending; the newest one is forming."""
         return self.series[window.span.base].spanned(window)
 
+    def page(self, window: Window) -> "tuple[Figures | None, list[Bar]]":
+        """The same; what was before play in columns, where it is so kept, and first."""
+        return self.series[window.span.base].page(window)
+
     def day(self, now_ms: int) -> Bar | None:
         """The last 24 hours as one bar, whole minutes of them; None before the first trade.
 
@@ -336,7 +365,14 @@ class SymbolMarket:
 
     @cached_property
     def usual_day(self) -> Decimal:
-        """What the contract traded in the last day before play, base asset."""
+        """What the contract traded in the last day before play, base asset.
+
+        Of a market taken up again: before it was first played, so that it stays what it was.
+        """
+        if self.deep is not None:
+            begin_ms = self.deep.begin_ms
+            day = self.deep.bars(begin_ms - _DAY_MS, begin_ms, _HOUR_MS)
+            return sum((bar.volume for bar in day), ZERO)
         for interval in reversed(INTERVALS):
             past = self.series[interval].past[-_DAY_MS // interval.ms :]
             if past:

@@ -8,22 +8,35 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import UsageError
 from rusy_tui.simulator.feeds import Feed
 
+HISTORY_DAYS = 3000
+"""Of the past of an invented contract: as old as the oldest real ones will be in 2027."""
+
+MOST_HISTORY_DAYS = 10_000
+"""So that no contract is older than the epoch."""
+
 RAW_SUFFIX = ".gz"
 """A recording of raw messages ends so."""
 
 
 class SyntheticMarket(msgspec.Struct, frozen=True, tag="synthetic"):
-    """An invented market. Equal arguments give an equal one."""
+    """An invented market, listed so many days before its start. Equal arguments, equal ones."""
 
     seed: int
     start_ms: int
     symbols: tuple[str, ...]
+    history_days: int = HISTORY_DAYS
 
     def feed(self, resume_ms: int | None) -> Feed:
         """The market from its start, or from the hour of a later moment."""
         from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
 
-        return SyntheticFeed(self.seed, self.start_ms, self.symbols, resume_ms)
+        return SyntheticFeed(
+            self.seed,
+            self.start_ms,
+            self.symbols,
+            resume_ms,
+            history_days=self.history_days,
+        )
 
 
 class CurrentMarket(msgspec.Struct, frozen=True):
@@ -31,10 +44,12 @@ class CurrentMarket(msgspec.Struct, frozen=True):
 
     seed: int
     symbols: tuple[str, ...]
+    history_days: int = HISTORY_DAYS
 
     def begun(self, now_ms: int) -> SyntheticMarket:
         """The market that begins now: with the hour, as invented ones do."""
-        return SyntheticMarket(self.seed, Interval.H1.floor(now_ms), self.symbols)
+        start_ms = Interval.H1.floor(now_ms)
+        return SyntheticMarket(self.seed, start_ms, self.symbols, self.history_days)
 
     def goes_on_with(self, market: "Market") -> bool:
         """Whether a former run's market is this one, wherever it began."""
@@ -42,6 +57,7 @@ class CurrentMarket(msgspec.Struct, frozen=True):
             isinstance(market, SyntheticMarket)
             and market.seed == self.seed
             and market.symbols == self.symbols
+            and market.history_days == self.history_days
         )
 
 

@@ -11,6 +11,8 @@ import msgspec
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import UsageError
 from rusy_tui.simulator.markets import (
+    HISTORY_DAYS,
+    MOST_HISTORY_DAYS,
     CurrentMarket,
     Market,
     MirrorMarket,
@@ -115,6 +117,13 @@ def _parser() -> argparse.ArgumentParser:
         help="when an invented market begins, a full hour; left out, it is now in the market",
     )
     add(
+        "--history-days",
+        type=_days,
+        default=HISTORY_DAYS,
+        metavar="N",
+        help="days that an invented market's contracts were listed before its start (3000)",
+    )
+    add(
         "--replay",
         metavar="FILE",
         help="recorded candles (.parquet, .csv) or raw messages of the streams (.gz)",
@@ -208,8 +217,8 @@ def _market(given: argparse.Namespace) -> Market | CurrentMarket:
     symbols = tuple(symbol.strip().upper() for symbol in given.symbols.split(","))
     if kind == "synthetic":
         if given.start is None:
-            return CurrentMarket(given.seed, symbols)
-        return SyntheticMarket(given.seed, given.start, symbols)
+            return CurrentMarket(given.seed, symbols, given.history_days)
+        return SyntheticMarket(given.seed, given.start, symbols, given.history_days)
     if kind == "mirror":
         return MirrorMarket(
             seed=given.seed,
@@ -274,6 +283,13 @@ def _moment(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
     return round(moment.timestamp() * 1000)
+
+
+def _days(text: str) -> int:
+    days = int(text) if text.isdigit() else -1
+    if not 0 <= days <= MOST_HISTORY_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 0 to {MOST_HISTORY_DAYS} days")
+    return days
 
 
 def _interval(text: str) -> Interval:

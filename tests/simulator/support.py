@@ -119,6 +119,9 @@ class ScriptedFeed:
         times = range(first, START_MS, interval.ms)
         return [candle(interval, time_ms, self._past_price, symbol) for time_ms in times]
 
+    def deep_past(self, symbol: str) -> None:
+        del symbol
+
     def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
         del symbol, funding_time_ms
         return self.rate

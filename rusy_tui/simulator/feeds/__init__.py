@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -10,6 +10,9 @@ from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.simulator.level_book import LevelsMoved
 from rusy_tui.simulator.liquidity import Liquidity
+
+if TYPE_CHECKING:
+    from rusy_tui.simulator.feeds.deep import DeepPast
 
 
 class Print(msgspec.Struct, frozen=True):
@@ -71,7 +74,10 @@ class Feed(Protocol):
         """Market ms between two steps, at most."""
 
     def history(self, symbol: str, interval: Interval) -> Sequence[Candle]:
-        """Closed candles that end at or before :attr:`start_ms`, ascending."""
+        """The last closed candles that end at or before :attr:`start_ms`, ascending."""
+
+    def deep_past(self, symbol: str) -> "DeepPast | None":
+        """All there is before :attr:`start_ms`; None where :meth:`history` is all."""
 
     def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
         """The rate, a fraction of notional, that is paid at a funding time."""

@@ -165,11 +165,11 @@ def next_market(
     memories[0] += _JUMP_UNREST * (jump is not NO_JUMP)
     climate = math.exp(log_volatility - variance) * mood.volatility
     return MarketQuarter(
-        volatility=climate * _season(MOVE_SEASON, quarter),
+        volatility=climate * season(MOVE_SEASON, quarter),
         volume=_USUAL_VOLUME
         * climate**_VOLUME_POWER
         * mood.volume
-        * _season(VOLUME_SEASON, quarter),
+        * season(VOLUME_SEASON, quarter),
         drift=mood.drift,
         reversion=mood.reversion,
         jump=jump,
@@ -223,7 +223,7 @@ def settle(state: CoinState, quarter: CoinQuarter, move: float) -> None:
     state.recent_move = _MOVE_MEMORY * state.recent_move + move / quarter.deviation
 
 
-def _season(by_hour: tuple[float, ...], quarter: int) -> float:
+def season(by_hour: tuple[float, ...], quarter: int) -> float:
     """A day's season at a quarter, moving evenly from the middle of one hour to the next."""
     hour, within = divmod((quarter - 1.5) % QUARTERS_A_DAY, 4)
     this, following = by_hour[int(hour)], by_hour[(int(hour) + 1) % 24]

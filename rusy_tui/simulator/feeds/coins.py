@@ -41,6 +41,8 @@ _COINS = {
     "LINKUSDT": Coin(13.4, 0.98, 0.68, 2.2e6, 500.0, 0.45),
     "FILUSDT": Coin(2.30, 0.98, 0.64, 1.0e6, 300.0, 0.30),
     "NEARUSDT": Coin(2.15, 1.02, 0.66, 1.0e6, 400.0, 0.35),
+    "LTCUSDT": Coin(85.0, 0.85, 0.66, 1.6e6, 500.0, 0.40),
+    "DOTUSDT": Coin(3.40, 0.98, 0.68, 1.0e6, 350.0, 0.33),
 }
 
 # By hour of the UTC day: the size of moves and the volume, each around 1. Asia opens at 0,

@@ -28,7 +28,8 @@ class Columns:
     """Bars of one symbol, one array a column, ascending by open time.
 
     Prices in USDT, ``volume`` and ``taker_buy_volume`` in the base asset, ``quote_volume`` in
-    USDT. The last three are None where the source has no such column.
+    USDT. The last four are None where the source has no such column; a takers' amount that is
+    not known is NaN.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class Columns:
     quote_volume: Floats | None
     trades: Floats | None
     taker_buy_volume: Floats | None
+    taker_buy_quote_volume: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.open_time_ms)
@@ -63,6 +65,7 @@ class Columns:
             quote_volume=cut(self.quote_volume),
             trades=cut(self.trades),
             taker_buy_volume=cut(self.taker_buy_volume),
+            taker_buy_quote_volume=cut(self.taker_buy_quote_volume),
         )
 
     def index_of(self, time_ms: int) -> int:
@@ -71,10 +74,25 @@ class Columns:
 
 
 def joined(parts: Sequence[Columns]) -> Columns:
-    """Runs of bars that follow on one another, whole in every column, as one."""
+    """Runs of bars that follow on one another, as one.
+
+    They are whole in every column, but that of a run whose takers' amounts are not known these
+    are NaN.
+    """
+    if len(parts) == 1:
+        return parts[0]
+
+    def taken(part: Columns) -> Floats:
+        amounts = part.taker_buy_quote_volume
+        return np.full(len(part), np.nan) if amounts is None else amounts
+
+    figures = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIGURES
+    }
     return Columns(
-        parts[0].symbol,
-        parts[0].interval,
-        np.concatenate([part.open_time_ms for part in parts]),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in _FIGURES),
+        symbol=parts[0].symbol,
+        interval=parts[0].interval,
+        open_time_ms=np.concatenate([part.open_time_ms for part in parts]),
+        taker_buy_quote_volume=np.concatenate([taken(part) for part in parts]),
+        **figures,
     )

@@ -74,4 +74,5 @@ def minutes_of(contract: Instrument, traded: Traded, open_time_ms: int, last: fl
         (ticks * units).sum(axis=1) / (grids[0] * grids[1]),
         np.where(there, trades, 0).sum(axis=1).astype(np.float64),
         taken.sum(axis=1) / grids[1],
+        (ticks * taken).sum(axis=1) / (grids[0] * grids[1]),
     )

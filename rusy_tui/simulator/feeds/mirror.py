@@ -155,6 +155,9 @@ class MirrorFeed:
         """The source's closed bars."""
         return [candle for candle in self.candles[symbol, interval] if candle.closed]
 
+    def deep_past(self, symbol: str) -> None:
+        """:meth:`history` is all there is."""
+
     def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
         """The rate the source last announced for that time; for others its latest."""
         return self._rates.get((symbol, funding_time_ms), self.marks[symbol].funding_rate)

@@ -15,18 +15,19 @@ HISTORY_BARS = 1500
 _DIGITS = 15
 
 
-def candles_of(bars: Columns, interval: Interval) -> list[Candle]:
-    """The last closed candles of an interval, ascending, at most :data:`HISTORY_BARS`.
+def candles_of(bars: Columns, interval: Interval, most: int = HISTORY_BARS) -> list[Candle]:
+    """The last closed candles of an interval, ascending, at most so many.
 
     Args:
         bars: without a gap, ending on a boundary of ``interval``.
         interval: as long as theirs or longer; only whole bars are built.
+        most: of them.
     """
     group = interval.ms // bars.interval.ms
     lead = int(-bars.open_time_ms[0] % interval.ms // bars.interval.ms) if len(bars) else 0
     count = (len(bars) - lead) // group
-    skip = lead + max(0, count - HISTORY_BARS) * group
-    count = min(count, HISTORY_BARS)
+    skip = lead + max(0, count - most) * group
+    count = min(count, most)
     if count <= 0:
         return []
     bars = bars.rows(slice(skip, skip + count * group))

@@ -100,6 +100,9 @@ class RawFeed:
         del symbol, interval
         return ()
 
+    def deep_past(self, symbol: str) -> None:
+        """:meth:`history` is all there is."""
+
     def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
         """The exchange's usual rate at every funding time."""
         del symbol, funding_time_ms

@@ -118,6 +118,9 @@ class ReplayFeed:
             return ()
         return candles_of(self._past, interval)
 
+    def deep_past(self, symbol: str) -> None:
+        """:meth:`history` is all there is."""
+
     def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
         """The recorded rate of that time, or else the last one before it."""
         at = bisect_right(self._funding_times, funding_time_ms)

@@ -8,7 +8,9 @@ tells the sign of the next hour with an AUC of about .53).
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
+import msgspec
 import numpy as np
 
 from rusy_tui.domain.candle import Candle, Interval
@@ -19,8 +21,12 @@ from rusy_tui.simulator.feeds.climate import CoinState, MarketQuarter, MarketSta
 from rusy_tui.simulator.feeds.coins import Coin, coin
 from rusy_tui.simulator.feeds.columns import Columns, Floats, joined
 from rusy_tui.simulator.feeds.contracts import known
+from rusy_tui.simulator.feeds.deep import DeepPast
+from rusy_tui.simulator.feeds.figures import Figures, digits_of, of_columns
+from rusy_tui.simulator.feeds.invention import Invented, invented
 from rusy_tui.simulator.feeds.minutes import Traded, minutes_of, per_unit
 from rusy_tui.simulator.feeds.past import HISTORY_BARS, candles_of
+from rusy_tui.simulator.markets import HISTORY_DAYS, MOST_HISTORY_DAYS
 
 _QUARTER_MS = Interval.M15.ms
 _MINUTE_MS = Interval.M1.ms
@@ -29,23 +35,25 @@ _PAST_QUARTERS = _PAST_HOURS * 4
 _PAST_NOISE, _PLAY_NOISE = 0.35, 0.60
 _START_PRICE_SD = 0.03
 _MARKET = "the market as a whole"
-# Which draws of a name's: its past, the funding rate of a time, or (from here on) a quarter.
-_PAST, _FUNDING, _PLAY = 0, 1, 2
+# Which draws of a name's: its past, the funding rate of a time, a quarter, its years before.
+_PAST, _FUNDING, _PLAY, _DEEP = 0, 1, 2, 3
 
 
 class _Pair:
     """One coin of the market: its contract, and the state it is in."""
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, onboard_ms: int) -> None:
         contract = known(symbol)
         self.coin: Coin = coin(symbol)
         if contract is None:
             raise UsageError(f"no filters are on record for {symbol}")
-        self.contract: Instrument = contract
+        self.contract: Instrument = msgspec.structs.replace(contract, onboard_ms=onboard_ms)
         self.state = CoinState(0.0)
         self.ticks_per_unit = per_unit(contract.tick_size)
         self.steps_per_unit = per_unit(contract.step_size)
         self.past: Columns
+        self.begun_with: Columns
+        self.played: Figures | None = None
 
     def ticks(self, log_prices: Floats) -> tape.Ints:
         return tape.units(np.exp(log_prices), 1 / self.ticks_per_unit)
@@ -70,6 +78,9 @@ class SyntheticFeed:
             :meth:`history` reaches; the steps begin there, so whoever resumes within the
             hour plays them into its forming bars and into nothing else.
         step_ms: market ms between two steps; a minute is a whole number of them.
+        history_days: days before ``start_ms`` that the contracts were listed. What is older
+            than the last 640 hours is made when somebody asks for it, of the seed and the
+            symbol alone.
 
     Raises:
         UsageError: a symbol or a moment the market can't be played with.
@@ -82,6 +93,7 @@ class SyntheticFeed:
         symbols: Sequence[str],
         resume_ms: int | None = None,
         step_ms: int = 1000,
+        history_days: int = HISTORY_DAYS,
     ) -> None:
         if seed < 0:
             raise UsageError(f"seed {seed}: give a number of at least 0")
@@ -89,9 +101,15 @@ class SyntheticFeed:
             raise UsageError(f"start {start_ms} ms: the market begins on a full hour")
         if _MINUTE_MS % step_ms:
             raise UsageError(f"a minute is not a whole number of steps of {step_ms} ms")
+        if not 0 <= history_days <= MOST_HISTORY_DAYS:
+            raise UsageError(
+                f"history of {history_days} days: give 0 to {MOST_HISTORY_DAYS} days"
+            )
         self._seed = seed
         self._step_ms = step_ms
-        self._pairs = {symbol: _Pair(symbol) for symbol in symbols}
+        # The recent past is there in any case.
+        onboard_ms = start_ms - max(history_days * 24, _PAST_HOURS) * Interval.H1.ms
+        self._pairs = {symbol: _Pair(symbol, onboard_ms) for symbol in symbols}
         self._market = MarketState()
         self._make_past(start_ms)
         self._begin_ms = start_ms
@@ -123,6 +141,28 @@ class SyntheticFeed:
         """
         pair = self._pairs.get(symbol)
         return () if pair is None else candles_of(pair.past, interval)
+
+    def deep_past(self, symbol: str) -> DeepPast | None:
+        """Every quarter since the contract was listed, and what was played of a former run."""
+        pair = self._pairs.get(symbol)
+        if pair is None:
+            return None
+        first_ms = pair.contract.onboard_ms
+        minutes = pair.begun_with
+        rows = (int(minutes.open_time_ms[0]) - first_ms) // _QUARTER_MS
+        invent = partial(self._invented, pair, first_ms, rows) if rows else None
+        return DeepPast(pair.contract, invent, minutes, pair.played, pair.past)
+
+    def _invented(self, pair: _Pair, first_ms: int, rows: int) -> Invented:
+        return invented(
+            pair.coin,
+            pair.contract,
+            first_ms,
+            rows,
+            float(pair.begun_with.open[0]),
+            self._random(_MARKET, _DEEP),
+            self._random(pair.contract.symbol, _DEEP),
+        )
 
     def funding_rate(self, symbol: str, funding_time_ms: int) -> Decimal:
         """Around 0.01 %, invented from the seed, the symbol and the time."""
@@ -156,6 +196,7 @@ class SyntheticFeed:
         opens = np.arange(first, start_ms, _MINUTE_MS)
         for symbol, pair in self._pairs.items():
             pair.past = self._past_of(symbol, pair, market, quarters, opens)
+            pair.begun_with = pair.past
 
     def _past_of(
         self,
@@ -285,17 +326,19 @@ class SyntheticFeed:
             raise UsageError(
                 f"resume {until_ms} ms: the market began later, at {self._begin_ms} ms"
             )
-        played: dict[str, list[Columns]] = {
-            symbol: [pair.past] for symbol, pair in self._pairs.items()
-        }
+        made: dict[str, list[Columns]] = {symbol: [] for symbol in self._pairs}
         for open_time_ms in range(self._begin_ms, until_ms, _QUARTER_MS):
             for symbol, traded in self._next_quarter(open_time_ms).items():
-                parts, contract = played[symbol], self._pairs[symbol].contract
-                last = float(parts[-1].close[-1])
-                parts.append(minutes_of(contract, traded, open_time_ms, last))
+                parts, pair = made[symbol], self._pairs[symbol]
+                last = float((parts[-1] if parts else pair.past).close[-1])
+                parts.append(minutes_of(pair.contract, traded, open_time_ms, last))
         most = HISTORY_BARS * Interval.H1.ms // _MINUTE_MS
-        for symbol, parts in played.items():
-            self._pairs[symbol].past = joined(parts).rows(slice(-most, None))
+        for symbol, parts in made.items():
+            if parts:
+                pair = self._pairs[symbol]
+                played = of_columns(joined(parts), digits_of(pair.contract))
+                pair.played = played.merged(_QUARTER_MS // _MINUTE_MS)
+                pair.past = joined([pair.past, *parts]).rows(slice(-most, None))
         self._start_ms = until_ms
 
 

@@ -14,7 +14,8 @@ from rusy_tui.simulator.rest.endpoints import Call, Endpoint, Security, by_symbo
 from rusy_tui.simulator.rest.parameters import Parameters
 from rusy_tui.simulator.spans import Span
 from rusy_tui.simulator.wire import market_replies as replies
-from rusy_tui.simulator.wire.market_events import kline_row, levels
+from rusy_tui.simulator.wire.columns import kline_page, price_page
+from rusy_tui.simulator.wire.market_events import levels
 from rusy_tui.simulator.wire.rules import exchange_info
 from rusy_tui.simulator.wire.words import text
 
@@ -58,25 +59,26 @@ def _continuous_klines(call: Call) -> object:
 
 def _candles(call: Call, market: SymbolMarket) -> object:
     window = _window(call)
-    return [kline_row(bar, window.span) for bar in market.bars(window)]
+    figures, bars = market.page(window)
+    return kline_page(figures, bars, window.span)
 
 
 def _mark_klines(call: Call) -> object:
     market = call.market()
     window = _window(call)
-    return [replies.price_row(bar, window.span) for bar in market.lines.marks(window)]
+    return price_page(*market.lines.page("mark", window), window.span)
 
 
 def _index_klines(call: Call) -> object:
     market = call.market("pair")
     window = _window(call)
-    return [replies.price_row(bar, window.span) for bar in market.lines.indices(window)]
+    return price_page(*market.lines.page("index", window), window.span)
 
 
 def _premium_klines(call: Call) -> object:
     market = call.market()
     window = _window(call)
-    return [replies.price_row(bar, window.span) for bar in market.lines.premiums(window)]
+    return price_page(*market.lines.page("premium", window), window.span)
 
 
 def _window(call: Call) -> Window:
