@@ -189,6 +189,7 @@ class Engine:
             self._account,
             self._executor,
             symbols=parts.symbols,
+            bars=parts.bars,
             risk=settings.risk,
             book=self.book,
             halt=self._halt,
@@ -377,6 +378,7 @@ class Engine:
     async def _on_closed_bar(self, candle: Candle) -> None:
         await self._account.begin_day()
         self._lookout.check_day_loss()
+        self._lookout.look_at_bars()
         window = await self._parts.store.candles.window(
             candle.symbol, candle.interval, candle.close_time_ms, CHART_BARS
         )

@@ -17,9 +17,11 @@ from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.execution.account import AccountKeeper
 from rusy_tui.execution.contracts import REFRESH_S
 from rusy_tui.execution.executor import Executor
+from rusy_tui.market.source import BarSource
 from rusy_tui.teller import Teller
 
 STALE, DAY_LOSS, LIMITS = "stale data", "day loss", "exchange limits"
+BARS = "bars missing"
 
 
 class Lookout:
@@ -27,6 +29,7 @@ class Lookout:
 
     Args:
         symbols: traded.
+        bars: whether any are missing that should be there.
         risk: whose limit of the day's loss is held.
         book: best bid and ask of a symbol, None when too old to act on.
         halt: close a gate until a person resumes: its name, and why.
@@ -43,6 +46,7 @@ class Lookout:
         executor: Executor,
         *,
         symbols: tuple[str, ...],
+        bars: BarSource,
         risk: RiskSettings,
         book: Callable[[str], BookTop | None],
         halt: Callable[[str, str], None],
@@ -55,6 +59,7 @@ class Lookout:
         self._account = account
         self._executor = executor
         self._symbols = symbols
+        self._bars = bars
         self._risk = risk
         self._book = book
         self._halt = halt
@@ -67,6 +72,8 @@ class Lookout:
             await self._clock.sleep(self._heartbeat_s)
             self.check_day_loss()
             self._look_at_limits()
+            self.look_at_bars()
+            self._teller.history(self._bars.history())
             stale = [symbol for symbol in self._symbols if self._book(symbol) is None]
             why = f"no fresh price of {', '.join(stale)}"
             self._hold(STALE, bool(stale), why, "when prices come again")
@@ -77,6 +84,13 @@ class Lookout:
         limit = day_loss_limit_usd(book.day_start_equity, self._risk)
         if limit and -book.day_pnl >= limit:
             self._halt(DAY_LOSS, f"the day lost {-book.day_pnl:.2f} of {limit:.2f} USDT")
+
+    def look_at_bars(self) -> None:
+        """Hold entries while a bar is missing that should be there (promise P5)."""
+        behind = self._bars.behind()
+        late = [f"{symbol} {interval}" for symbol, interval in behind]
+        why = f"missing or late: {', '.join(late)}"
+        self._hold(BARS, bool(late), why, "when they are there")
 
     def _look_at_limits(self) -> None:
         """Show the exchange's budget, and hold entries while it lets us send nothing."""

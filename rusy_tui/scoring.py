@@ -70,7 +70,9 @@ class Scoring:
         self._scoreboard.closed(candle)
         symbol, close_ms = candle.symbol, candle.close_time_ms
         hour_ms = Interval.H1.floor(close_ms) - Interval.H1.ms
-        await self._bars.await_bar(symbol, Interval.H1, hour_ms)
+        if not await self._bars.await_bar(symbol, Interval.H1, hour_ms):
+            self._teller.say("bar", f"{symbol}: no vote: its last hour is not there", "ask")
+            return
         quarters = await self._bars.window(symbol, Interval.M15, close_ms)
         hours = await self._bars.window(symbol, Interval.H1, close_ms)
         await self._keep_outcomes(symbol, quarters)

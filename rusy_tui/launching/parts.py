@@ -97,6 +97,8 @@ async def build(
         warmup_bars=ensemble.manifest.warmup,
         spool=spool,
         journal=store.journal.append,
+        # A demo's past is nobody's: it has what its models need.
+        history_days=None if job.demo else settings.data.lookback_days,
     )
     return Parts(
         settings=settings,

@@ -45,7 +45,7 @@ SHARE_BESIDE_TRADING = 0.5
 _RESERVE = 0.1
 _LOOK_AGAIN_S = 1.0
 # What is younger may still come: no hole is accepted there.
-_SETTLED_AFTER_MS = 3_600_000
+SETTLED_AFTER_MS = 3_600_000
 _LONGEST_PAUSE_S = 60.0
 _DAY_MS = 86_400_000
 
@@ -250,7 +250,7 @@ class Backfill:
             log.warning("no candles", symbol=symbol, interval=str(interval), from_ms=from_ms)
             return
         there_ms = min(until_ms, max(from_ms, next_ones[0].open_time_ms))
-        if from_ms < there_ms <= now_ms - _SETTLED_AFTER_MS:
+        if from_ms < there_ms <= now_ms - SETTLED_AFTER_MS:
             bars = (there_ms - from_ms) // interval.ms
             await self._data.findings.keep(
                 [

@@ -18,7 +18,7 @@ from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
-from rusy_tui.domain.history import Cure, FindingKind
+from rusy_tui.domain.history import BackfillProgress, Cure, FindingKind
 from rusy_tui.market.notebook import Append, Notebook
 from rusy_tui.market.pages import Span, without
 from rusy_tui.market.source import Progress
@@ -207,6 +207,10 @@ class DatabaseBars:
         """Rows in which bars are missing that should be there: by how many ms they are late."""
         grace_ms = round(GRACE_S * 1000 * self._clock.speed)
         return {row: late for row, late in self._late().items() if late > grace_ms}
+
+    def history(self) -> BackfillProgress | None:
+        """None: the past is the collector's."""
+        return None
 
     def _late(self) -> dict[Row, int]:
         now_ms = self._exchange_ms()

@@ -7,7 +7,8 @@ not pass it (promise P5).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
@@ -15,23 +16,20 @@ from rusy_tui.domain.errors import ExchangeError, UnreachableError
 from rusy_tui.domain.history import Cure, FindingKind
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.market.notebook import Notebook
+from rusy_tui.market.pages import ROWS_A_CALL
 from rusy_tui.market.rows import Row
 from rusy_tui.market.validation import absent_made_nan, fault_of
 from rusy_tui.market.writer import Writer
 
-# 499 rows weigh 2, 1000 weigh 5: this call size gets the most rows for its weight.
-ROWS_A_CALL = 499
 # How long after a bar's end its closing event may take before REST is asked, wall seconds.
 CLOSE_GRACE_S = 2.0
 # What is not given is asked for again after this, then after twice that, and so on, wall
-# seconds, until the next close begins it anew.
+# seconds; the next close begins it anew.
 RETRY_S = 1.0
+LONGEST_RETRY_S = 300.0
 # Two answers without a bar count as two when they lie so far apart, wall seconds: replicas of
 # the exchange's own that lag have caught up by then.
 CONFIRM_S = 60.0
-
-Keep = Callable[[Sequence[Candle]], Awaitable[bool]]
-"""Keeps sound bars; whether they are in the database."""
 
 Passed = Callable[[Sequence[Candle]], None]
 
@@ -61,47 +59,39 @@ class Mender:
         self._writer = writer
         self._passed = passed
         self._locks: dict[Row, asyncio.Lock] = {}
-        self._wanted: dict[Row, None] = {}
-        self._news = asyncio.Event()
+        self._wanted: dict[Row, asyncio.Event] = {}
         self._unanswered: set[Row] = set()
 
     def want(self, row: Row) -> None:
         """Have a row looked after as soon as can be."""
-        self._wanted[row] = None
-        self._news.set()
+        self._wanted.setdefault(row, asyncio.Event()).set()
 
-    async def run(self) -> None:
-        """Look after rows that are wanted, for ever."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                wanted, self._wanted = list(self._wanted), {}
-                for row in wanted:
-                    group.create_task(self.catch_up(row))
+    async def run(self, row: Row) -> None:
+        """Look after a row: when it is wanted, and until it is whole; runs for ever."""
+        wanted = self._wanted.setdefault(row, asyncio.Event())
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            await self.catch_up(row)
+            wait_s = RETRY_S
+            while not wanted.is_set() and self._lacks(row):
+                with suppress(TimeoutError):
+                    await self._clock.within(wait_s, wanted.wait())
+                wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+                if not wanted.is_set():
+                    await self.catch_up(row)
 
     async def watch(self, row: Row) -> None:
-        """Ask for each bar whose closing event is late, for ever.
+        """See to each bar whose closing event is late, for ever.
 
         The closing event of a quiet symbol comes late or, across a reconnect, never.
         """
-        grace_ms = round(CLOSE_GRACE_S * 1000)
         while True:
             close_ms = row.interval.floor(self._exchange.exchange_ms()) + row.interval.ms
             await self._clock.sleep_until_market(close_ms)
             await self._clock.sleep(CLOSE_GRACE_S)
-            wait_s = RETRY_S
-            if row.broken:
-                await self.catch_up(row)
-            while self._lacks(row):
-                await self.catch_up(row)
-                now_ms = self._exchange.exchange_ms()
-                left_ms = row.interval.floor(now_ms) + row.interval.ms + grace_ms - now_ms
-                if wait_s * 1000 * self._clock.speed >= left_ms:
-                    break
-                if self._lacks(row):
-                    await self._clock.sleep(wait_s)
-                    wait_s *= 2
+            if row.broken or self._lacks(row):
+                self.want(row)
 
     def _lacks(self, row: Row) -> bool:
         return bool(row.suspects or row.wanted(self._exchange.exchange_ms()))
@@ -115,7 +105,7 @@ class Mender:
             try:
                 for from_ms, until_ms in row.wanted(self._exchange.exchange_ms()):
                     newest_ms = row.newest_ms() or 0
-                    await self.fetch(row, from_ms, until_ms, self._write, newest_ms=newest_ms)
+                    await self._fetch(row, from_ms, until_ms, newest_ms)
                 for open_ms in row.doubtful():
                     await self._look_again(row, open_ms)
             except (ExchangeError, UnreachableError) as error:
@@ -125,39 +115,20 @@ class Mender:
             else:
                 self._unanswered.discard(row)
 
-    async def fetch(
-        self,
-        row: Row,
-        from_ms: int,
-        until_ms: int,
-        keep: Keep,
-        *,
-        newest_ms: int,
-        beginning: bool = False,
-        background: bool = False,
-    ) -> None:
+    async def _fetch(self, row: Row, from_ms: int, until_ms: int, newest_ms: int) -> None:
         """Fetch bars that open in [from, until), page by page, and keep the sound ones.
 
-        Args:
-            row: of the bars.
-            from_ms: the first open time.
-            until_ms: the first open time that is left out.
-            keep: takes the sound ones of a page.
-            newest_ms: open time of a bar that the exchange has; what is not given before it,
-                or before another that is given, is a hole.
-            beginning: whether the first bar that is given may be the contract's first.
-            background: whether all other requests go first.
+        The exchange has the bar at ``newest_ms``: what it does not give before it, or before
+        another that it gives, is a hole.
 
         Raises:
             ExchangeError, UnreachableError: the exchange gave no answer.
         """
         start_ms = from_ms
         while start_ms < until_ms:
-            given = await self._ask(row, start_ms, until_ms, background)
-            if not await self._keep(row, given, keep, told=not background):
+            given = await self._ask(row, start_ms, until_ms)
+            if not await self._keep(row, given):
                 return
-            if beginning and given:
-                start_ms, beginning = given[0].open_time_ms, False
             end_ms = given[-1].close_time_ms if given else until_ms
             newest_ms = max(newest_ms, given[-1].open_time_ms if given else 0)
             there = {candle.open_time_ms for candle in given}
@@ -169,40 +140,28 @@ class Mender:
 
     async def _look_again(self, row: Row, open_ms: int) -> None:
         """Ask for one bar, whose answer decides what is in the table."""
-        given = await self._ask(row, open_ms, open_ms + row.interval.ms, background=False)
-        await self._keep(row, given, self._write, told=True)
+        await self._keep(row, await self._ask(row, open_ms, open_ms + row.interval.ms))
 
-    async def _keep(self, row: Row, given: Sequence[Candle], keep: Keep, *, told: bool) -> bool:
+    async def _keep(self, row: Row, given: Sequence[Candle]) -> bool:
         """Keep what is sound; False when the database does not take it now."""
         sound = [each for candle in given if (each := await self._sound(row, candle))]
         if not sound:
             return True
-        if not await keep(sound):
+        if not await self._writer.put(sound, "rest"):
             return False
         first_ms, end_ms = sound[0].open_time_ms, sound[-1].close_time_ms
-        if told:
-            self._notebook.note(str(row), fetched=len(sound), from_ms=first_ms, until_ms=end_ms)
+        self._notebook.note(str(row), fetched=len(sound), from_ms=first_ms, until_ms=end_ms)
         return True
 
-    async def _ask(
-        self, row: Row, from_ms: int, until_ms: int, background: bool
-    ) -> list[Candle]:
+    async def _ask(self, row: Row, from_ms: int, until_ms: int) -> list[Candle]:
         page = await self._exchange.candles(
-            row.symbol,
-            row.interval,
-            from_ms,
-            until_ms - row.interval.ms,
-            ROWS_A_CALL,
-            backfill=background,
+            row.symbol, row.interval, from_ms, until_ms - row.interval.ms, ROWS_A_CALL
         )
         return [
             absent_made_nan(candle)
             for candle in page
             if candle.closed and from_ms <= candle.open_time_ms < until_ms
         ]
-
-    async def _write(self, candles: Sequence[Candle]) -> bool:
-        return await self._writer.put(candles, "rest")
 
     # What was given -----------------------------------------------------------------------
 
@@ -213,7 +172,7 @@ class Mender:
         if fault is not None and open_ms not in row.broken:
             row.suspects[open_ms] = (FindingKind.BROKEN, fault)
             self._find(row, (open_ms, end_ms), FindingKind.BROKEN, Cure.OPEN, fault)
-            again = await self._ask(row, open_ms, end_ms, background=False)
+            again = await self._ask(row, open_ms, end_ms)
             candle = again[0] if again else candle
             fault = fault_of(candle)
         if fault is None:

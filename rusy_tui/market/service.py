@@ -11,15 +11,17 @@ once, and only when they are stored and nothing is missing before them. Who does
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import partial
 
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
-from rusy_tui.domain.history import Cure, FindingKind
+from rusy_tui.domain.errors import ExchangeRefusal, StorageError
+from rusy_tui.domain.history import BackfillProgress, Cure, FindingKind
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.market.mending import CLOSE_GRACE_S, CONFIRM_S, Mender
+from rusy_tui.market.backfill import SETTLED_AFTER_MS, SHARE_BESIDE_TRADING, Backfill
+from rusy_tui.market.mending import CLOSE_GRACE_S, Mender
 from rusy_tui.market.notebook import Append, Notebook
+from rusy_tui.market.pages import without
 from rusy_tui.market.review import Review
 from rusy_tui.market.rows import Row, Seen
 from rusy_tui.market.source import Progress
@@ -36,6 +38,10 @@ BEHIND_AFTER_S = 5.0
 # they may differ by in between: more is a sleep of the machine, or a clock that was set.
 LOOK_S = 30.0
 JUMP_S = 2.0
+# History that a lost database stopped goes on after this, wall seconds.
+HISTORY_RETRY_S = 60.0
+# How far the warm-up is, is told this often, wall seconds.
+TELL_S = 1.0
 
 _Key = tuple[str, Interval]
 
@@ -51,6 +57,8 @@ class MarketService:
         warmup_bars: how many bars of each interval must be there at the start.
         spool: where bars wait on disk while the database is away.
         journal: told of all that goes wrong and how it was mended; None: the log alone.
+        history_days: how many days of the past are fetched beside; None: what the warm-up
+            needs and no more.
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class MarketService:
         warmup_bars: Mapping[Interval, int],
         spool: Spool,
         journal: Append | None = None,
+        history_days: int | None = None,
     ) -> None:
         self._exchange = exchange
         self._data = data
@@ -73,6 +82,16 @@ class MarketService:
             for symbol in symbols
             for interval in self._warmup
         }
+        self._backfill = Backfill(
+            exchange,
+            data,
+            clock,
+            list(self._rows),
+            lookback_days=history_days,
+            share=SHARE_BESIDE_TRADING,
+        )
+        self._with_history = history_days is not None
+        self._fetching = False
         self._closed: asyncio.Queue[Candle] = asyncio.Queue()
         self._waiters: list[tuple[Row, int, asyncio.Future[None]]] = []
         self._notebook = Notebook(data.findings, journal, clock)
@@ -99,8 +118,14 @@ class MarketService:
             StorageError: when the database is lost.
         """
         await self._writer.recover()
+        telling = asyncio.ensure_future(self._tell(progress))
+        try:
+            await self._backfill.warm_up(self._warmup)
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
         for row in self._rows.values():
-            await self._warm_up(row, progress)
+            row.begin(await self._front_ms(row))
         await self._notebook.write()
 
     async def run(self) -> None:
@@ -108,11 +133,13 @@ class MarketService:
         self._want_all()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._writer.run())
-            group.create_task(self._mender.run())
             for row in self._rows.values():
+                group.create_task(self._mender.run(row))
                 group.create_task(self._mender.watch(row))
             group.create_task(self._review.run())
             group.create_task(self._watch_clock())
+            if self._with_history:
+                group.create_task(self._fetch_history())
 
     def take(self, candle: Candle) -> None:
         """Take a closed candle from a stream; a second time does nothing. Never waits."""
@@ -174,51 +201,53 @@ class MarketService:
         late = {key: row.late_ms(now_ms) for key, row in self._rows.items()}
         return {key: late_ms for key, late_ms in late.items() if late_ms > grace_ms}
 
-    # At the start -----------------------------------------------------------------------
+    # History ----------------------------------------------------------------------------
 
-    async def _warm_up(self, row: Row, progress: Progress) -> None:
-        """Fetch what is missing of a row's window; what the exchange lacks is asked for
-        twice.
-        """
+    def history(self) -> BackfillProgress | None:
+        """How far the fetching of the past is; None when it is not under way."""
+        return self._backfill.progress if self._fetching else None
+
+    async def _tell(self, progress: Progress) -> None:
+        while True:
+            so_far = self._backfill.progress
+            progress(f"fetching candles: {so_far.rows_done} of {so_far.rows_total}")
+            await self._clock.sleep(TELL_S)
+
+    async def _front_ms(self, row: Row) -> int | None:
+        """Up to where a row is whole after the warm-up: what is young and missing may come."""
         until_ms = row.interval.floor(self._exchange.exchange_ms())
         from_ms = until_ms - self._warmup[row.interval] * row.interval.ms
-        progress(f"fetching candles: {row}")
-        await self._fill(row, from_ms, until_ms)
-        if row.holes:
-            progress(f"the exchange gives no candles in between: {row}; asking once more")
-            await self._clock.sleep(CONFIRM_S)
-            await self._fill(row, from_ms, until_ms)
-        gaps = await self._data.candles.missing(row.symbol, row.interval, from_ms, until_ms)
-        end_ms = gaps[-1][0] if gaps and gaps[-1][1] == until_ms else until_ms
-        row.begin(end_ms - row.interval.ms if end_ms > from_ms else None)
-
-    async def _fill(self, row: Row, from_ms: int, until_ms: int) -> None:
-        candles = self._data.candles
-        accepted = await self._data.findings.listed(
-            row.symbol, row.interval, kinds=[FindingKind.MISSING], cures=[Cure.ACCEPTED]
+        settled = await self._data.findings.listed(
+            row.symbol,
+            row.interval,
+            kinds=(FindingKind.MISSING, FindingKind.BROKEN),
+            cures=(Cure.ACCEPTED, Cure.QUARANTINED),
         )
-        absent = [(finding.open_time_ms, finding.until_ms) for finding in accepted]
-        before = await candles.window(row.symbol, row.interval, from_ms, 1)
-        for gap_from_ms, gap_until_ms in await candles.missing(
-            row.symbol, row.interval, from_ms, until_ms
-        ):
-            if any(first <= gap_from_ms and gap_until_ms <= end for first, end in absent):
-                continue
-            await self._mender.fetch(
-                row,
-                gap_from_ms,
-                gap_until_ms,
-                partial(self._store, row),
-                newest_ms=gap_until_ms if gap_until_ms < until_ms else 0,
-                beginning=gap_from_ms == from_ms and not len(before),
-                background=True,
-            )
+        gaps = without(
+            await self._data.candles.missing(row.symbol, row.interval, from_ms, until_ms),
+            [(each.open_time_ms, each.until_ms) for each in settled],
+        )
+        young_ms = until_ms - max(SETTLED_AFTER_MS, row.interval.ms)
+        young = [gap for gap in gaps if gap[1] > young_ms]
+        end_ms = max(young[0][0], from_ms) if young else until_ms
+        return end_ms - row.interval.ms if end_ms > from_ms else None
 
-    async def _store(self, row: Row, candles: Sequence[Candle]) -> bool:
-        await self._data.candles.store(candles, "rest", notify=True)
-        for candle in candles:
-            self._mended(row, candle)
-        return True
+    async def _fetch_history(self) -> None:
+        """Fetch all that is missing of the past, beside the present; ends when it is there."""
+        while True:
+            self._fetching = True
+            try:
+                await self._backfill.history()
+            except ExchangeRefusal as error:
+                self._notebook.note("history", state="refused", why=str(error))
+                return
+            except StorageError as error:
+                self._notebook.note("history", state="stopped", why=str(error))
+                await self._clock.sleep(HISTORY_RETRY_S)
+            else:
+                return
+            finally:
+                self._fetching = False
 
     # What became of bars ------------------------------------------------------------------
 

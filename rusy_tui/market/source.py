@@ -5,6 +5,7 @@ from typing import Protocol
 
 from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.history import BackfillProgress
 
 Progress = Callable[[str], None]
 
@@ -53,3 +54,6 @@ class BarSource(Protocol):
 
     def behind(self) -> Mapping[tuple[str, Interval], int]:
         """Rows in which bars are missing that should be there: by how many ms they are late."""
+
+    def history(self) -> BackfillProgress | None:
+        """How far the fetching of the past is; None when none is under way here."""

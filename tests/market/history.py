@@ -15,6 +15,7 @@ from rusy_tui.domain.errors import ExchangeError
 from rusy_tui.domain.history import Cure, Finding, FindingKind
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.market.backfill import Backfill
+from rusy_tui.store.candles import Stored
 from rusy_tui.store.market_data import MarketData
 from tests.lockstep import in_lockstep
 from tests.market.row import START_MS, CandleExchange, CandleStore, candle
@@ -103,7 +104,9 @@ class Tables(CandleStore):
     def findings(self) -> "Tables":
         return self
 
-    async def store_bars(self, symbol: str, bars: Bars, source: str) -> None:
+    async def store_bars(
+        self, symbol: str, bars: Bars, source: str, *, notify: bool = False
+    ) -> Stored:
         assert (np.diff(bars.open_time_ms) > 0).all()
         for row, open_ms in enumerate(bars.open_time_ms.tolist()):
             values = {name: float(getattr(bars, name)[row]) for name in COLUMNS}
@@ -113,6 +116,7 @@ class Tables(CandleStore):
         if len(bars):
             first_ms, last_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1])
             self.pages.append((symbol, bars.interval, first_ms, last_ms + bars.interval.ms))
+        return Stored(len(bars), (), 0)
 
     async def missing(
         self, symbol: str, interval: Interval, from_ms: int, until_ms: int

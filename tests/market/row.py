@@ -9,11 +9,13 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from rusy_tui.clock import LockstepClock
+from rusy_tui.domain.account import ExchangeStatus
 from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.errors import Defect, UnreachableError
 from rusy_tui.domain.history import Cure, Finding, FindingKind, MarkCandle
 from rusy_tui.exchange.port import ExchangePort
+from rusy_tui.market.judging import candle_of
 from rusy_tui.market.service import MarketService
 from rusy_tui.market.validation import alike
 from rusy_tui.store.candles import Stored
@@ -58,6 +60,17 @@ class CandleExchange:
         self.calls: list[tuple[Interval, int, int]] = []
         self.failures = 0
 
+    def status(self) -> ExchangeStatus:
+        return ExchangeStatus(
+            weight_used=0,
+            weight_limit=2400,
+            waiting=0,
+            closed_for_s=0,
+            offset_ms=0,
+            offset_error_ms=0,
+            offset_age_s=0,
+        )
+
     def exchange_ms(self) -> int:
         return self._clock.market_ms()
 
@@ -84,6 +97,19 @@ class CandleExchange:
             closed = open_ms + interval.ms <= now_ms
             rows.append(msgspec.structs.replace(made, closed=closed))
         return rows[:limit]
+
+    async def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        backfill: bool = False,
+    ) -> Bars:
+        given = await self.candles(symbol, interval, start_ms, end_ms, limit)
+        return Bars.of(interval, [candle for candle in given if candle.closed])
 
 
 class CandleStore:
@@ -124,6 +150,12 @@ class CandleStore:
             self.rows[key] = each
             self.sources[key] = source
         return Stored(new, tuple(revised), len(candles) - new - len(revised))
+
+    async def store_bars(
+        self, symbol: str, bars: Bars, source: str, *, notify: bool = False
+    ) -> Stored:
+        rows = [candle_of(symbol, bars, row) for row in range(len(bars))]
+        return await self.store(rows, source)
 
     def opens(self, interval: Interval = Interval.M15) -> list[int]:
         """Open times of what is stored, ascending."""
@@ -169,10 +201,9 @@ class FindingStore:
         kinds: Sequence[FindingKind] = (),
         cures: Sequence[Cure] = (),
     ) -> list[Finding]:
+        found = self.rows.values()
         return [
-            each
-            for each in self.rows.values()
-            if each.interval is interval and each.kind in kinds and each.cure in cures
+            f for f in found if f.interval is interval and f.kind in kinds and f.cure in cures
         ]
 
 
