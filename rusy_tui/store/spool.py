@@ -19,7 +19,7 @@ import msgspec
 from rusy_tui.domain.candle import Candle
 from rusy_tui.domain.errors import StorageError
 
-# A closed bar of every minute of four symbols for two weeks; a bar takes 150 bytes or so.
+# Quarters and hours of ten symbols for over two months; a bar takes 210 bytes or so.
 MOST_ROWS = 100_000
 MOST_BYTES = 32_000_000
 
