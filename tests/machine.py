@@ -66,6 +66,13 @@ def _no_compose() -> str | None:
     return "the docker client has no compose plugin" if asked.returncode else None
 
 
+def _no_timescaledb() -> str | None:
+    """The only need that is met by asking for it: fetched once, kept in the checkout."""
+    from tests.timescale import installed
+
+    return installed.missing()
+
+
 _NEEDS: dict[str, Callable[[], str | None]] = {
     "compose": _no_compose,
     "docker": _no_docker,
@@ -76,6 +83,7 @@ _NEEDS: dict[str, Callable[[], str | None]] = {
     "second-user": _no_second_user,
     "systemd": _program("systemd-analyze", "systemd"),
     "ssh": _program("ssh", "openssh-client"),
+    "timescaledb": _no_timescaledb,
     "tmux": _program("tmux", "tmux"),
     "torch": _library("torch", "make verify installs it"),
     "valgrind": _program("valgrind", "valgrind"),

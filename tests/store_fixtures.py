@@ -53,9 +53,11 @@ def database_address(database_server: DatabaseAddress) -> Generator[DatabaseAddr
     asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-@pytest.fixture
-async def database(database_address: DatabaseAddress) -> AsyncGenerator[Database]:
+async def opened(database_address: DatabaseAddress) -> AsyncGenerator[Database]:
     """A fresh database with all tables, opened on the system clock."""
-    opened = await Database.open(database_address, SystemClock(), size=4)
-    yield opened
-    await opened.close()
+    database = await Database.open(database_address, SystemClock(), size=4)
+    yield database
+    await database.close()
+
+
+database = pytest.fixture(name="database")(opened)
