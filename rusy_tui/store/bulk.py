@@ -73,7 +73,7 @@ SELECT {RUNS} FROM (
 ) AS ascending
 """
 
-_RANGE = f"""
+RANGE = f"""
 SELECT open_time, {_VALUES} FROM market_data
 WHERE venue = $1 AND symbol = $2 AND timeframe = $3 AND open_time >= $4 AND open_time < $5
 ORDER BY open_time
@@ -84,7 +84,7 @@ async def read(
     session: Session, venue: str, symbol: str, interval: Interval, from_ms: int, until_ms: int
 ) -> Bars:
     """The bars that open in [from, until), ms, ascending."""
-    file = await session.copy_out(_RANGE, venue, symbol, str(interval), from_ms, until_ms)
+    file = await session.copy_out(RANGE, venue, symbol, str(interval), from_ms, until_ms)
     opened, columns = unpacked(file, len(COLUMNS))
     return Bars(interval, opened, *columns)
 

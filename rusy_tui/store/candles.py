@@ -23,7 +23,7 @@ FROM unnest(
 {bulk.REPLACE}
 """
 
-_WINDOWS = f"""
+WINDOWS = f"""
 SELECT wanted.timeframe, read.*
 FROM unnest($4::text[], $5::bigint[]) AS wanted (timeframe, bars),
 LATERAL (
@@ -40,7 +40,7 @@ LATERAL (
 """
 
 # The bar before the span stands at its start, the span's end behind the last known bar.
-_MISSING = """
+MISSING = """
 SELECT open_time + step AS gap_from, following AS gap_until
 FROM (
     SELECT open_time, step, lead(open_time, 1, $5) OVER (ORDER BY open_time) AS following
@@ -193,7 +193,7 @@ class Candles:
             until_ms: the first open time that is left out, ms.
         """
         rows = await self._database.rows(
-            _WINDOWS,
+            WINDOWS,
             self._venue,
             symbol,
             until_ms,
@@ -237,7 +237,7 @@ class Candles:
         if first >= end:
             return []
         rows = await self._database.rows(
-            _MISSING, self._venue, symbol, str(interval), first, end, interval.ms
+            MISSING, self._venue, symbol, str(interval), first, end, interval.ms
         )
         return [(row["gap_from"], row["gap_until"]) for row in rows]
 

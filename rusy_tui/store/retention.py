@@ -58,15 +58,24 @@ class Upkeep:
         venue: of the rows.
         clock: whose market time counts.
         keep_days: how many days are kept; None: all.
+        on_servers_clock: the market's time is the database server's, so that TimescaleDB's
+            policies may do their part.
     """
 
     def __init__(
-        self, database: Database, venue: str, clock: Clock, keep_days: int | None
+        self,
+        database: Database,
+        venue: str,
+        clock: Clock,
+        keep_days: int | None,
+        *,
+        on_servers_clock: bool = False,
     ) -> None:
         self._database = database
         self._venue = venue
         self._clock = clock
         self._keep_days = keep_days
+        self._on_servers_clock = on_servers_clock
 
     async def run(self) -> None:
         """Do it now and then two hours after each midnight (UTC, market time), for ever."""
@@ -75,14 +84,15 @@ class Upkeep:
             try:
                 await self.once(now_ms)
             except StorageError as error:
-                log.warning("old market data not removed, again tomorrow", why=str(error))
+                log.warning("the daily task failed, again tomorrow", why=str(error))
             due_ms = now_ms - now_ms % DAY_MS + AFTER_MIDNIGHT_MS
             await self._clock.sleep_until_market(due_ms + (DAY_MS if due_ms <= now_ms else 0))
 
     async def once(self, now_ms: int) -> dict[str, int]:
         """Remove what is too old at an instant, ms; how many rows by table.
 
-        Whole days go, so that no day's sum is of a part of it.
+        Whole days go, so that no day's sum is of a part of it. TimescaleDB's policies are set,
+        or what they would compress is compressed here.
 
         Raises:
             StorageError: the database is lost; what was removed until then stays so.
@@ -102,7 +112,9 @@ class Upkeep:
             if hypertables:
                 await timescale.forget_days(self._database, before_ms)
             log.info("old market data removed", before_ms=before_ms, **removed)
-        if hypertables:
+        if hypertables and self._on_servers_clock:
+            await timescale.arrange(self._database, self._venue, self._keep_days)
+        elif hypertables:
             old_ms = now_ms - timescale.COMPRESS_AFTER_DAYS * DAY_MS
             await timescale.compress(self._database, old_ms)
         return removed

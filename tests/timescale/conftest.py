@@ -64,7 +64,7 @@ async def database(timescale_server: DatabaseAddress) -> AsyncGenerator[Database
     tables = await opened.rows(_FILLED)
     await opened.execute(f"TRUNCATE {', '.join(row[0] for row in tables)}")
     await opened.execute("UPDATE timeframes SET enabled = interval <> '1m'")
-    await opened.execute("CALL refresh_continuous_aggregate('market_data_daily', NULL, NULL)")
+    await opened.execute("TRUNCATE market_data_daily")
     await opened.execute(
         "SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE job_id >= 1000"
     )
