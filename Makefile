@@ -143,3 +143,7 @@ done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser, ten min
 .PHONY: done-store
 done-store: .venv/.stamp-dev ## rows into the database and out of it, beside their goals (DATA=DIR: recorded bars)
 	@$(BIN)/python -m benchmarks.store_goals
+
+.PHONY: done-timescale
+done-timescale: .venv/.stamp-dev ## a real TimescaleDB: repositories, policies, compression ratio, plans (node, npm)
+	@REQUIRE=all $(PYTEST) -q -s -m 'not training' tests/timescale $(ARGS)

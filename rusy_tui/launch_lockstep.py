@@ -40,6 +40,7 @@ from rusy_tui.simulator.feeds.replay import ReplayFeed
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
 from rusy_tui.store.embedded import temporary_server
+from rusy_tui.store.retention import Upkeep
 from rusy_tui.store.spool import Spool
 from rusy_tui.store.store import Store
 
@@ -155,6 +156,7 @@ async def world(
         )
         spool = Spool(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rusy-"))))
         stack.callback(spool.close)
+        kept = settings.data.keep_days
         bars = MarketService(
             adapter,
             store.market_data,
@@ -163,6 +165,7 @@ async def world(
             warmup_bars=networks.manifest.warmup,
             spool=spool,
             journal=store.journal.append,
+            upkeep=Upkeep(store.database, venue, clock, kept) if kept else None,
         )
         parts = Parts(
             settings=settings,

@@ -116,13 +116,19 @@ class DataSettings:
     """Days of history that a full backfill asks for. The earliest useful start is 2019-09,
     when the exchange's perpetual futures opened; asking for more costs nothing."""
 
-    keep_days: Count | None = None
-    """Market data older than this is removed, once a day; unset: kept for ever."""
+    keep_days: Annotated[int, Ge(16)] | None = None
+    """Market data older than this is removed, once a day; unset: kept for ever. Models need
+    352 hours of it to begin with, so 16 days at least."""
 
     pairs: Annotated[tuple[Pair, ...], MinLen(1)] = dataclasses.field(
         default_factory=_default_pairs
     )
     """The contracts that are watched and traded, the first one shown first."""
+
+    @property
+    def history_days(self) -> int:
+        """Days of history that are asked for: none that would be removed again."""
+        return min(self.lookback_days, self.keep_days or self.lookback_days)
 
     @property
     def symbols(self) -> tuple[str, ...]:

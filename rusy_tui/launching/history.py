@@ -174,7 +174,7 @@ async def _backfill(
                     tables,
                     market.clock,
                     lanes,
-                    lookback_days=wanted.days or settings.data.lookback_days,
+                    lookback_days=wanted.days or settings.data.history_days,
                     say=say,
                 ),
                 market.clock,

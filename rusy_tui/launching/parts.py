@@ -81,6 +81,7 @@ async def build(
     progress("opening the database")
     from rusy_tui.engine import Parts
     from rusy_tui.market.service import MarketService
+    from rusy_tui.store.retention import Upkeep
     from rusy_tui.store.spool import Spool
     from rusy_tui.store.store import Store
 
@@ -98,7 +99,14 @@ async def build(
         spool=spool,
         journal=store.journal.append,
         # A demo's past is nobody's: it has what its models need.
-        history_days=None if job.demo else settings.data.lookback_days,
+        history_days=None if job.demo else settings.data.history_days,
+        upkeep=Upkeep(
+            store.database,
+            venue,
+            market.clock,
+            settings.data.keep_days,
+            on_servers_clock=settings.exchange.venue is not Venue.DEMO,
+        ),
     )
     return Parts(
         settings=settings,

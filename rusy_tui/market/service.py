@@ -29,6 +29,7 @@ from rusy_tui.market.validation import absent_made_nan, fault_of, halts
 from rusy_tui.market.writer import Writer
 from rusy_tui.store.candles import Stored
 from rusy_tui.store.market_data import MarketData
+from rusy_tui.store.retention import Upkeep
 from rusy_tui.store.spool import Spool
 
 # A bar is behind when it is later than this, wall seconds: the timer after the close has asked
@@ -59,6 +60,7 @@ class MarketService:
         journal: told of all that goes wrong and how it was mended; None: the log alone.
         history_days: how many days of the past are fetched beside; None: what the warm-up
             needs and no more.
+        upkeep: the daily task of what is stored; None: somebody else's.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class MarketService:
         spool: Spool,
         journal: Append | None = None,
         history_days: int | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self._exchange = exchange
         self._data = data
+        self._upkeep = upkeep
         self._clock = clock
         self._warmup = dict(warmup_bars)
         self._rows: dict[_Key, Row] = {
@@ -140,6 +144,8 @@ class MarketService:
             group.create_task(self._watch_clock())
             if self._with_history:
                 group.create_task(self._fetch_history())
+            if self._upkeep is not None:
+                group.create_task(self._upkeep.run())
 
     def take(self, candle: Candle) -> None:
         """Take a closed candle from a stream; a second time does nothing. Never waits."""

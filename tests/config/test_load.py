@@ -23,6 +23,7 @@ from rusy_tui.config.environment import variable_name
 from rusy_tui.config.shape import Shape
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.settings import Mode, Settings, Venue
+from rusy_tui.features.catalogue import WARMUP_BARS
 
 
 @pytest.fixture
@@ -219,3 +220,14 @@ def test_no_tree_of_values_breaks_the_reader(
     except ConfigurationMistakesError:
         return
     assert settings.data.pairs
+
+
+def test_what_is_kept_is_enough_to_begin_with_and_all_that_is_asked_for(file: Path) -> None:
+    file.write_text("data:\n  keep_days: 16\n")
+    data = load(file, {}).data
+    assert (data.keep_days, data.history_days) == (16, 16)
+    file.write_text("")
+    assert load(file, {}).data.history_days == 3000
+    days = max(bars * Interval(name).ms / 86_400_000 for name, bars in WARMUP_BARS.items())
+    # A day to spare: whole days are removed, and the newest bar is one that forms.
+    assert days + 1 <= 16

@@ -124,6 +124,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path) ->
     ("text", "key", "part"),
     [
         ("data:\n  lookback_days: 0\n", "data.lookback_days", "greater than or equal to 1"),
+        ("data:\n  keep_days: 15\n", "data.keep_days", "greater than or equal to 16"),
         ("data:\n  lookback_days: 1.5\n", "data.lookback_days", "whole number"),
         ("data:\n  pairs: []\n", "data.pairs", "must not be empty"),
         ("data:\n  pairs: BTCUSDT\n", "data.pairs", "must be a list"),
