@@ -1,6 +1,5 @@
 """`rusy import`: files into the market data of a venue, and what it tells of it."""
 
-import asyncio
 import dataclasses
 import datetime
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from rusy_tui.domain.settings import Settings, Venue
 from rusy_tui.launching import data
 from rusy_tui.launching.job import Job
 from rusy_tui.launching.progress import Told, shown
+from rusy_tui.launching.signals import run_to_end
 
 if TYPE_CHECKING:
     from rusy_tui.market.importing.report import FileReport, Progress, Report
@@ -47,8 +47,9 @@ def run(wanted: Import, say: Callable[[str], None]) -> "Report":
     Raises:
         UsageError: there is nothing to import.
         StorageError: the database can't be used; what was written stays.
+        KeyboardInterrupt: told to end; what was written is whole chunks.
     """
-    return asyncio.run(_run(wanted, say))
+    return run_to_end(_run(wanted, say))
 
 
 async def _run(wanted: Import, say: Callable[[str], None]) -> "Report":

@@ -9,7 +9,7 @@ from rusy_tui.domain.clock import Clock
 # Files behind, files in all, rows behind, what is at work.
 Told = Callable[[int, int, int, str], None]
 
-_LINE_EVERY_S = 5.0
+_LINE_EVERY_S = 2.0
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ The expectations are worked out here from the files themselves, with nothing of 
 import asyncio
 import datetime
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +34,8 @@ def files(recordings: Path) -> list[Path]:
     return sorted(path for name in _FOLDERS for path in (recordings / name).glob("*.parquet"))
 
 
-def _imported(home: Home, recordings: Path) -> dict[str, Any]:
-    paths = [str(recordings / name) for name in _FOLDERS]
-    done = home.rusy("import", *paths, "--json", within_s=_WITHIN_S)
+def _imported(home: Home, *paths: Path) -> dict[str, Any]:
+    done = home.rusy("import", *map(str, paths), "--json", within_s=_WITHIN_S)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "importing into the market data of live" in done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
@@ -156,7 +156,7 @@ def _built_apart(files: list[Path]) -> Iterator[tuple[str, str, np.ndarray[Any, 
 def test_the_recordings_are_imported_whole_and_twice_the_same(
     home: Home, recordings: Path, files: list[Path]
 ) -> None:
-    first = _imported(home, recordings)
+    first = _imported(home, *(recordings / name for name in _FOLDERS))
     rows = {path: parquet.ParquetFile(path).metadata.num_rows for path in files}
 
     # Every row of every file is stored; the recordings have none that breaks a rule.
@@ -194,7 +194,7 @@ def test_the_recordings_are_imported_whole_and_twice_the_same(
     assert tables["funding"][0][:2] == ("BTCUSDT", 1731)
 
     # Once more: all of it is known, nothing is changed.
-    second = _imported(home, recordings)
+    second = _imported(home, *(recordings / name for name in _FOLDERS))
     assert (second["read"], second["equal"]) == (first["read"], first["read"])
     assert {each["stored"] for each in second["built"]} == {0}
     assert second["gaps"] == first["gaps"]
@@ -224,23 +224,28 @@ def _hold_built(built: list[tuple[Any, ...]], files: list[Path]) -> None:
     assert judged == len(built) > 100_000
 
 
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 def test_an_interrupted_import_goes_on_by_the_same_command(
-    home: Home, recordings: Path
+    home: Home, recordings: Path, told: signal.Signals
 ) -> None:
-    paths = [str(recordings / name) for name in _FOLDERS]
-    command = [*home.program, "import", *paths]
+    paths = sorted((recordings / "klines-1m").glob("NEARUSDT-*.parquet"))
     process = subprocess.Popen(
-        command, env=home.environ, cwd=home.work, stderr=subprocess.PIPE, text=True
+        [*home.program, "import", *map(str, paths)],
+        env=home.environ,
+        cwd=home.work,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     said = [process.stderr.readline()]
     said.append(process.stderr.readline())  # the first figures: rows are in the table
-    process.send_signal(2)
+    process.send_signal(told)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130, [*said, rest]
     assert "the same command goes on" in rest
+    assert home.processes() == []
     before = sum(count for *_, count in _tables(home)["rows"])
     assert before > 0
-    result = _imported(home, recordings)
+    result = _imported(home, *paths)
     assert result["equal"] >= before
     assert result["read"] == result["stored"] + result["equal"]
