@@ -243,6 +243,8 @@ def _stats(
     def mean(total: float, count: float) -> float:
         return total / count if count else math.nan
 
+    # No price and no size is zero; one that would be is none.
+
     return BarStats(
         symbol=symbol,
         interval=interval,
@@ -251,8 +253,8 @@ def _stats(
         trades=float(trades) if heard else math.nan,
         taker_buy_volume=bought if heard else math.nan,
         taker_sell_volume=sold if heard else math.nan,
-        vwap=mean(sum(each.notional for each in quarters), volume),
-        mean_trade=mean(volume, trades),
+        vwap=mean(sum(each.notional for each in quarters), volume) or math.nan,
+        mean_trade=mean(volume, trades) or math.nan,
         largest_trade=max((each.largest for each in quarters), default=0.0) or math.nan,
         spread_bps=mean(sum(each.spread_sum for each in quarters), spreads),
         depth_imbalance=mean(sum(each.depth_sum for each in quarters), depths),
