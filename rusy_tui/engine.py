@@ -34,6 +34,7 @@ from rusy_tui.domain.market import (
     BookTop,
     CandleUpdate,
     InstrumentChanged,
+    MarketEvent,
     MarketTrade,
     MarkPrice,
     StreamInterrupted,
@@ -53,6 +54,7 @@ from rusy_tui.execution.ids import Ids
 from rusy_tui.execution.recover import recover
 from rusy_tui.link.hub import Publisher
 from rusy_tui.lookout import Lookout
+from rusy_tui.market.extras import Extras
 from rusy_tui.market.forming import Forming
 from rusy_tui.market.source import BarSource
 from rusy_tui.ownership import Ownership
@@ -70,7 +72,8 @@ RECONCILING, STARTING, DATABASE = "reconciling", "starting", "database"
 class Parts:
     """What an engine is made of; launch chooses the kinds.
 
-    ``symbols`` are traded, and ``bars`` are theirs; ``randomness`` is seeded in lockstep;
+    ``symbols`` are traded, and ``bars`` are theirs; ``extras`` keep what is beside the bars,
+    None where a collector does; ``randomness`` is seeded in lockstep;
     ``stale_after_s`` is how old a price may be to act on and ``heartbeat_s`` how often that is
     looked at, both in wall seconds; ``speed`` is the demo's where ``pace_control`` is given.
     """
@@ -81,6 +84,7 @@ class Parts:
     exchange: ExchangePort
     store: Store
     bars: BarSource
+    extras: Extras | None = None
     ensemble: Ensemble
     publisher: Publisher
     randomness: random.Random
@@ -253,14 +257,12 @@ class Engine:
         await self._account.set_up(settings.risk.leverage)
         await self._reconcile()
         self._keep_up(self._on_user_events)
-        self._keep_up(
-            lambda: exchange.run_market_streams(
-                symbols, self._streamed, self._market_events.put
-            )
-        )
+        self._keep_up(lambda: exchange.run_market_streams(symbols, self._streamed, self._hear))
         self._keep_up(self._on_market_events)
         self._keep_up(self._on_closed_bars)
         self._keep_up(self._bars.run)
+        if self._parts.extras is not None:
+            self._keep_up(self._parts.extras.run)
         self._keep_up(self._lookout.run)
         self._keep_up(self._lookout.watch_contracts)
         self._spawn(self._attention.run())
@@ -334,6 +336,12 @@ class Engine:
             await self._decided.wait_for(all_are)
 
     # What happens -----------------------------------------------------------------------
+
+    def _hear(self, event: MarketEvent) -> None:
+        if self._parts.extras is not None:
+            # Before the inbox, where the latest takes the place of the older ones.
+            self._parts.extras.see(event)
+        self._market_events.put(event)
 
     async def _on_market_events(self) -> None:
         while True:

@@ -32,6 +32,7 @@ from rusy_tui.exchange.binance import BinanceExchange
 from rusy_tui.launching.job import Job
 from rusy_tui.launching.summary import Result, result_of
 from rusy_tui.link.hub import Publisher
+from rusy_tui.market.extras import Extras
 from rusy_tui.market.service import MarketService
 from rusy_tui.monitoring import logs
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
@@ -167,6 +168,10 @@ async def world(
             journal=store.journal.append,
             upkeep=Upkeep(store.database, venue, clock, kept) if kept else None,
         )
+        # Of a database that lasts as long as the run, the past is of no use.
+        extras = Extras(
+            adapter, store.market_data, clock, settings.data.symbols, lookback_days=0
+        )
         parts = Parts(
             settings=settings,
             symbols=settings.data.symbols,
@@ -174,6 +179,7 @@ async def world(
             exchange=adapter,
             store=store,
             bars=bars,
+            extras=extras,
             ensemble=networks,
             publisher=publisher,
             randomness=random.Random(seed),

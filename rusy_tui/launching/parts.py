@@ -80,6 +80,7 @@ async def build(
         await asyncio.gather(stored, exchange, networks, return_exceptions=True)
     progress("opening the database")
     from rusy_tui.engine import Parts
+    from rusy_tui.market.extras import Extras
     from rusy_tui.market.service import MarketService
     from rusy_tui.store.retention import Upkeep
     from rusy_tui.store.spool import Spool
@@ -108,6 +109,13 @@ async def build(
             on_servers_clock=settings.exchange.venue is not Venue.DEMO,
         ),
     )
+    extras = Extras(
+        market.exchange,
+        store.market_data,
+        market.clock,
+        settings.data.symbols,
+        lookback_days=settings.data.lookback_days,
+    )
     return Parts(
         settings=settings,
         symbols=settings.data.symbols,
@@ -115,6 +123,7 @@ async def build(
         exchange=market.exchange,
         store=store,
         bars=bars,
+        extras=extras,
         ensemble=ensemble,
         publisher=publisher,
         randomness=random.Random(random.SystemRandom().getrandbits(64)),

@@ -140,12 +140,14 @@ class Extras:
         if lane.newest_ms is None:
             bounds = await lane.series.bounds_ms(lane.symbol, lane.interval)
             # With nothing on record the newest page is where the past goes on from.
-            lane.newest_ms = bounds[1] if bounds else now_ms - lane.page_ms
+            first_ms = now_ms - min(lane.page_ms, max(self._lookback_ms, DAY_MS))
+            lane.newest_ms = bounds[1] if bounds else first_ms
         elif lane.newest_ms >= due_ms:
             return True
         from_ms = max(lane.newest_ms, lane.oldest_ms(now_ms)) + 1
-        while from_ms <= now_ms:
-            until_ms = min(from_ms + lane.page_ms, now_ms + 1)
+        end_ms = lane.end_ms(now_ms)
+        while from_ms < end_ms:
+            until_ms = min(from_ms + lane.page_ms, end_ms)
             rows = await self._store(lane, from_ms, until_ms)
             if rows:
                 lane.newest_ms = lane.time_ms(rows[-1])
@@ -192,7 +194,7 @@ class Extras:
         lane = past.lane
         if past.until_ms is None:
             bounds = await lane.series.bounds_ms(lane.symbol, lane.interval)
-            until_ms = bounds[0] if bounds else self._exchange.exchange_ms() + 1
+            until_ms = bounds[0] if bounds else lane.end_ms(self._exchange.exchange_ms())
             past.from_ms = await lane.first_ms(past.from_ms, until_ms)
             past.until_ms = until_ms
         if past.until_ms <= past.from_ms:

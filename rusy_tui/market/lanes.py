@@ -72,6 +72,10 @@ class Lane(abc.ABC, Generic[R]):
     def due_ms(self, now_ms: int) -> int:
         """The time of the newest row that must be there by now; 0 where nobody knows."""
 
+    def end_ms(self, now_ms: int) -> int:
+        """From this on the exchange has no row yet."""
+        return self.due_ms(now_ms) + 1
+
     @abc.abstractmethod
     def is_sound(self, row: R) -> bool:
         """Whether the table takes it."""
@@ -217,6 +221,9 @@ class Funding(Lane[FundingRate]):
         if self._next_ms and now_ms >= self._next_ms:
             return self._next_ms
         return self._due_ms
+
+    def end_ms(self, now_ms: int) -> int:
+        return now_ms + 1
 
     def is_sound(self, row: FundingRate) -> bool:
         return math.isfinite(row.rate)
