@@ -135,7 +135,7 @@ done-import: .venv/.stamp-dev ## the recordings imported twice: rows, gaps, hour
 
 done-dump: .venv/.stamp-dev ## dumps and restores, whole, damaged, interrupted and killed; two engines on one database
 	@$(PYTEST) -v -m 'not training' tests/store/test_dump.py tests/store/test_interrupted_migrations.py \
-		tests/store/test_locks.py tests/system/test_database.py $(ARGS)
+		tests/store/test_locks.py tests/system/test_database.py tests/timescale/test_dump.py $(ARGS)
 
 done-fuzz: .venv/.stamp-dev ## 10,000 broken messages into every parser, ten minutes or more (SEED=7)
 	@RUSY_FUZZ_EXAMPLES=10000 $(PYTEST) -q -s tests/exchange/test_fuzz.py --timeout 0 $(ARGS)
