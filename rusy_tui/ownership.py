@@ -48,6 +48,8 @@ class Ownership:
         self._spawn = spawn
         self._with_database = with_database
         self._locks: dict[str, Lock] = {}
+        # By gate, since when it is closed and why at last.
+        self._lost: dict[str, tuple[int, str]] = {}
 
     async def take(self) -> None:
         """Become the one engine of the account, and the one collector of its symbols.
@@ -78,15 +80,19 @@ class Ownership:
 
     def _told(self, gate: str, why: str | None) -> None:
         now_ms = self._clock.market_ms()
+        lost_ms, before = self._lost.get(gate, (now_ms, ""))
         if why is None:
+            self._lost.pop(gate, None)
             self._gates.end_pause(gate)
             self._teller.say("engine", f"the {gate} is held again", "info")
         else:
+            self._lost[gate] = (lost_ms, why)
             self._gates.pause(gate, why, _OPENS, now_ms)
             self._gates.explain(gate, why)
             self._teller.say("engine", f"no entries: {gate} lost: {why}", "down")
-        self._spawn(self._with_database(self._note(gate, why, now_ms)))
+        # The loss itself can't be noted when the whole database went: its return tells all.
+        payload = {"held": why is None, "lost_ms": lost_ms, "why": why or before}
+        self._spawn(self._with_database(self._note(gate, payload, now_ms)))
 
-    async def _note(self, gate: str, why: str | None, at_ms: int) -> None:
-        payload = {"held": why is None, "why": why or ""}
+    async def _note(self, gate: str, payload: dict[str, object], at_ms: int) -> None:
         await self._store.journal.append("lock", gate, payload, at_ms)

@@ -11,7 +11,7 @@ from rusy_tui.domain.modes import Mode
 from rusy_tui.domain.settings import DataSource, Settings
 from rusy_tui.store.locks import Subject, account_of, collector_of
 from rusy_tui.store.pool import Database, Session, connect
-from tests.engine.votes import LONG, Scene, played, wide
+from tests.engine.votes import LONG, MINUTE_MS, START_MS, Scene, played, wide
 from tests.simulation.worlds import settings
 
 BTC = "BTCUSDT"
@@ -139,6 +139,11 @@ def test_while_somebody_else_has_it_nothing_is_entered(
         assert await scene.proposed() == [BTC]
         assert len(await scene.store.trades.all()) == 1
         assert await _noted(scene) == [(gate, False), (gate, False), (gate, True)]
+        last = [entry for entry in await scene.store.journal.since(0) if entry.kind == "lock"][
+            -1
+        ]
+        assert last.payload["lost_ms"] == START_MS + MINUTE_MS
+        assert "process 7 on elsewhere" in last.payload["why"]
 
     played(_trading(), act, monkeypatch)
 
