@@ -1,19 +1,31 @@
 """``python -m benchmarks.growth``: rows and bytes that a symbol adds to each table in a year.
 
-A year is written into every table of market data in order of time, as it comes live, of one
-symbol and of ten in turns; then the server is asked what tables and indexes take. Figures are
-fixed in width, so their values don't matter.
+A year of ten symbols is written into the tables that grow by the bar, then the server is asked
+what tables and indexes take. Their figures are fixed in width, so the values don't matter. For
+the tables that grow by what happens, an engine trades a day of one invented market in lockstep,
+and the rows it wrote are counted and measured.
 """
 
 import asyncio
+from decimal import Decimal
 
 import asyncpg
 
-from rusy_tui.clock import SystemClock
+from rusy_tui.clock import LockstepClock, SystemClock
+from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.modes import Mode
+from rusy_tui.domain.settings import DataSettings, DeskSettings, Pair, Settings
+from rusy_tui.launch_lockstep import in_lockstep, world
+from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
 from rusy_tui.store.embedded import temporary_server
 from rusy_tui.store.store import Store
 
 _SYMBOLS = 10
+_START_MS = 1_709_539_200_000
+_HAPPENINGS = (
+    *("journal", "proposals", "positions", "orders", "fills", "funding", "commands"),
+    *("findings", "tick_sizes", "model_predictions"),
+)
 _STEPS = {"15m": "15 minutes", "1h": "1 hour"}
 # What stands behind the key of a row, by table.
 _BARS = {
@@ -73,5 +85,31 @@ async def _measure() -> None:
         await bare.close()
 
 
+def _traded() -> None:
+    """A day with the shipped thresholds."""
+    settings = Settings(
+        data=DataSettings(pairs=(Pair(symbol="BTCUSDT"),)), desk=DeskSettings(mode=Mode.AUTO)
+    )
+    feed = SyntheticFeed(5, _START_MS, ("BTCUSDT",), step_ms=60_000)
+    end_ms = _START_MS + 96 * Interval.M15.ms
+
+    async def main(clock: LockstepClock) -> None:
+        async with world(clock, feed, settings, seed=1, balance=Decimal(10_000)) as here:
+            await clock.sleep_until_market(end_ms)
+            await here.engine.decided(end_ms)
+            print(f"{'table, a traded day':20} {'rows':>8} {'bytes a row':>12}")
+            for table in _HAPPENINGS:
+                # A row's header and the pointer to it are 28 bytes more.
+                row = await here.parts.store.database.row(
+                    f"SELECT count(*) AS rows, avg(pg_column_size(t.*) + 28)::float8 AS bytes "
+                    f"FROM {table} AS t"
+                )
+                if row is not None:
+                    print(f"{table:20} {row['rows']:>8,} {row['bytes'] or 0:>12.0f}")
+
+    in_lockstep(_START_MS, main)
+
+
 if __name__ == "__main__":
     asyncio.run(_measure())
+    _traded()
