@@ -114,7 +114,7 @@ async def build(
         store.market_data,
         market.clock,
         settings.data.symbols,
-        lookback_days=settings.data.lookback_days,
+        lookback_days=settings.data.history_days,
     )
     return Parts(
         settings=settings,
