@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients done-import done-dump
+.PHONY: done-backfill done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients done-import done-dump
 
 CAPTURES ?= .cache/walk
 
@@ -96,6 +96,11 @@ REPLAY = $(BIN)/rusy demo --headless --mode auto --speed max --summary - \
 	--from 2025-05-01 --until 2025-05-08
 TWICE = $(REPLAY) $(1) >.venv/first.json && $(REPLAY) $(1) >.venv/second.json \
 	&& cmp .venv/first.json .venv/second.json && cat .venv/first.json
+
+done-backfill: .venv/.stamp-dev ## 3000 days of history: its cost, its windows (ten pairs), ten kills (SEED=7)
+	@$(BIN)/python -m benchmarks backfilling
+	@REQUIRE=all RUSY_BACKFILL_DAYS=3000 $(PYTEST) -q -s -m '' --timeout 0 \
+		tests/simulation/test_backfill.py tests/system/test_backfill_killed.py $(ARGS)
 
 done-day: .venv/.stamp-dev ## a day with 200 faults, three seeds: engine and exchange agree to the last digit
 	@$(PYTEST) -q -m '' tests/soak/test_day_of_trouble.py $(ARGS)

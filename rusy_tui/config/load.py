@@ -14,6 +14,10 @@ from rusy_tui.config.shape import Shape
 from rusy_tui.domain.settings import Pair, Settings, Venue
 
 DEFAULT_FILE = Path("configuration.yaml")
+# Days of the past that a demo fetches beside its start: enough to look back in, and done in a
+# minute. What a file says holds.
+_DEMO_LOOKBACK_DAYS = 30
+_LOOKBACK: Path_ = ("data", "lookback_days")
 
 
 def load(path: Path = DEFAULT_FILE, environ: Mapping[str, str] | None = None) -> Settings:
@@ -43,7 +47,8 @@ def demo_settings(
 
     A file may override them, and keywords override the fields of its `demo` section; a
     keyword that is None was not given on the command line. Whatever the file says, the venue
-    is the demo, its addresses and its database are its own, and the pairs are the demo's.
+    is the demo, its addresses and its database are its own, and the pairs are the demo's. A
+    lookback that nobody wrote is a short one.
 
     Raises:
         ConfigurationMistakesError: something is wrong; its text lists every mistake.
@@ -53,6 +58,11 @@ def demo_settings(
         ("demo", name): value for name, value in demo.items() if value is not None
     }
     settings = _judge(source, None if path is None else path.parent, environ, given)
+    if _LOOKBACK not in source.places:
+        settings = dataclasses.replace(
+            settings,
+            data=dataclasses.replace(settings.data, lookback_days=_DEMO_LOOKBACK_DAYS),
+        )
     return dataclasses.replace(
         settings,
         exchange=dataclasses.replace(

@@ -114,7 +114,8 @@ class DataSettings:
 
     lookback_days: Count = 3000
     """Days of history that a full backfill asks for. The earliest useful start is 2019-09,
-    when the exchange's perpetual futures opened; asking for more costs nothing."""
+    when the exchange's perpetual futures opened; asking for more costs nothing. `rusy demo`
+    has 30 unless a file says otherwise."""
 
     keep_days: Annotated[int, Ge(16)] | None = None
     """Market data older than this is removed, once a day; unset: kept for ever. Models need

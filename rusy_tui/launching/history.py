@@ -167,24 +167,38 @@ async def _backfill(
         lanes = lanes_of(settings, wanted)
         symbols = tuple(dict.fromkeys(symbol for symbol, _ in lanes))
         await _known(market.exchange, symbols)
-        async with _collecting(tables, symbols) if lock else contextlib.nullcontext():
-            yield (
-                Backfill(
-                    market.exchange,
-                    tables,
-                    market.clock,
-                    lanes,
-                    lookback_days=wanted.days or settings.data.history_days,
-                    say=say,
-                ),
-                market.clock,
-            )
+        backfill = Backfill(
+            market.exchange,
+            tables,
+            market.clock,
+            lanes,
+            lookback_days=wanted.days or settings.data.history_days,
+            say=say,
+        )
+        if not lock:
+            yield backfill, market.clock
+            return
+        async with _collecting(tables, market.clock, symbols):
+            yield backfill, market.clock
 
 
 @contextlib.asynccontextmanager
-async def _collecting(tables: "MarketData", symbols: Sequence[str]) -> AsyncGenerator[None]:
-    """Be the one that collects these symbols, or refuse with who does."""
-    yield
+async def _collecting(
+    tables: "MarketData", clock: Clock, symbols: Sequence[str]
+) -> AsyncGenerator[None]:
+    """Be the one that collects these symbols.
+
+    Raises:
+        StorageError: an engine, a collector or another such command does, with its owner.
+    """
+    from rusy_tui.store.locks import Lock, collector_of
+
+    subjects = collector_of(tables.venue, symbols)
+    lock = await Lock.take(tables.database.address, clock, subjects)
+    try:
+        yield
+    finally:
+        await lock.release()
 
 
 async def _known(exchange: "ExchangePort", symbols: Sequence[str]) -> None:

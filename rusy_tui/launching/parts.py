@@ -99,8 +99,7 @@ async def build(
         warmup_bars=ensemble.manifest.warmup,
         spool=spool,
         journal=store.journal.append,
-        # A demo's past is nobody's: it has what its models need.
-        history_days=None if job.demo else settings.data.history_days,
+        history_days=settings.data.history_days,
         upkeep=Upkeep(
             store.database,
             venue,

@@ -39,8 +39,10 @@ log = structlog.get_logger("market")
 # Enough calls under way to hide the way there and back: with 0.4 s for both, 16 ask for twice
 # what the budget lets through in a minute.
 CALLS_AT_ONCE = 16
-# Beside trading, history leaves a half of the budget to what trading asks.
+# Beside trading, history leaves a half of the budget to what trading asks, and asks no faster
+# than that half allows.
 SHARE_BESIDE_TRADING = 0.5
+CALLS_BESIDE_TRADING = 4
 # What exits keep for themselves; nothing of the past may use it.
 _RESERVE = 0.1
 _LOOK_AGAIN_S = 1.0
@@ -62,7 +64,8 @@ class Backfill:
         lanes: symbols and intervals, in the order they take turns.
         lookback_days: how far back; None for all that the exchange has.
         share: how much of the weight budget may be in use before history waits, 0 to 1.
-        calls_at_once: requests under way, at most.
+        calls_at_once: requests of history under way, at most; a warm-up is waited for, and has
+            :data:`CALLS_AT_ONCE`.
         say: told when the exchange does not answer, and when it does again.
     """
 
@@ -129,7 +132,7 @@ class Backfill:
             from_ms = until_ms - bars.get(interval, 0) * interval.ms
             lane = (symbol, interval)
             lanes.append(_pages(lane, await gaps_of(self._data, lane, from_ms, until_ms)))
-        await self._fetch(in_turns(lanes), patient=False)
+        await self._fetch(in_turns(lanes), CALLS_AT_ONCE, patient=False)
 
     async def history(self) -> None:
         """Fetch all that is missing; a network that fails is asked again for ever.
@@ -138,7 +141,7 @@ class Backfill:
             ExchangeRefusal: the exchange does not let us read.
             StorageError: the database is lost; the same call goes on later.
         """
-        await self._fetch(await self.plan(), patient=True)
+        await self._fetch(await self.plan(), self._calls_at_once, patient=True)
 
     async def plan(self) -> list[Page]:
         """What history is missing, in the order in which it will be asked for."""
@@ -175,7 +178,7 @@ class Backfill:
 
     # --- fetching ---
 
-    async def _fetch(self, pages: Sequence[Page], *, patient: bool) -> None:
+    async def _fetch(self, pages: Sequence[Page], at_once: int, *, patient: bool) -> None:
         """Fetch, judge and store pages, several at a time, in about this order."""
         self._began_s = self._clock.monotonic_s()
         self._pages_left = len(pages)
@@ -183,10 +186,7 @@ class Backfill:
         self._progress = BackfillProgress(rows_done=0, rows_total=rows)
         waiting = iter(pages)
         await _all(
-            [
-                self._work(waiting, patient=patient)
-                for _ in range(min(self._calls_at_once, len(pages)))
-            ]
+            [self._work(waiting, patient=patient) for _ in range(min(at_once, len(pages)))]
         )
 
     async def _work(self, waiting: Iterator[Page], *, patient: bool) -> None:

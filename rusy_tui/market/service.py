@@ -18,7 +18,12 @@ from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeRefusal, StorageError
 from rusy_tui.domain.history import BackfillProgress, Cure, FindingKind
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.market.backfill import SETTLED_AFTER_MS, SHARE_BESIDE_TRADING, Backfill
+from rusy_tui.market.backfill import (
+    CALLS_BESIDE_TRADING,
+    SETTLED_AFTER_MS,
+    SHARE_BESIDE_TRADING,
+    Backfill,
+)
 from rusy_tui.market.mending import CLOSE_GRACE_S, Mender
 from rusy_tui.market.notebook import Append, Notebook
 from rusy_tui.market.pages import without
@@ -93,6 +98,7 @@ class MarketService:
             list(self._rows),
             lookback_days=history_days,
             share=SHARE_BESIDE_TRADING,
+            calls_at_once=CALLS_BESIDE_TRADING,
         )
         self._with_history = history_days is not None
         self._fetching = False

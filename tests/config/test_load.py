@@ -231,3 +231,13 @@ def test_what_is_kept_is_enough_to_begin_with_and_all_that_is_asked_for(file: Pa
     days = max(bars * Interval(name).ms / 86_400_000 for name, bars in WARMUP_BARS.items())
     # A day to spare: whole days are removed, and the newest bar is one that forms.
     assert days + 1 <= 16
+
+
+def test_a_demo_looks_back_a_month_unless_told_otherwise(tmp_path: Path) -> None:
+    assert demo_settings(None, {}).data.lookback_days == 30
+    assert demo_settings(None, {"RUSY_DATA__LOOKBACK_DAYS": "7"}).data.lookback_days == 7
+    path = tmp_path / "demo.yaml"
+    path.write_text("data:\n  lookback_days: 3000\n")
+    assert demo_settings(path, {}).data.lookback_days == 3000
+    path.write_text("data:\n  pairs:\n    - symbol: BTCUSDT\n")
+    assert demo_settings(path, {}).data.lookback_days == 30
