@@ -152,3 +152,7 @@ done-store: .venv/.stamp-dev ## rows into the database and out of it, beside the
 .PHONY: done-timescale
 done-timescale: .venv/.stamp-dev ## a real TimescaleDB: repositories, policies, compression ratio, plans (node, npm)
 	@REQUIRE=all $(PYTEST) -q -s -m 'not training' tests/timescale $(ARGS)
+
+.PHONY: done-data-faults
+done-data-faults: .venv/.stamp-dev ## database, disk, streams, clock and collectors fail; the table equals the truth
+	@$(PYTEST) -v -m 'not training' tests/data_faults $(ARGS)

@@ -253,7 +253,7 @@ class BinanceExchange:
 
     def _sure_ms(self) -> int:
         # What the exchange's clock certainly shows by now: the reply will not be older.
-        return self._rest.exchange_ms() - self._rest.time.error_ms
+        return self._rest.time.sure_ms()
 
     async def book_top(self, symbol: str) -> BookTop:
         params = {"symbol": symbol, "limit": "5"}

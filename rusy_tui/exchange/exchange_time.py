@@ -37,6 +37,7 @@ class ExchangeTime:
         self.offset_ms = 0
         self.error_ms = 0
         self._measured_at_s = float("-inf")
+        self._read = self._reading()
 
     @property
     def age_s(self) -> float:
@@ -46,6 +47,14 @@ class ExchangeTime:
     def now_ms(self) -> int:
         """Exchange time now, ms."""
         return self._clock.market_ms() + self.offset_ms
+
+    def sure_ms(self) -> int:
+        """Exchange time that has passed for certain, ms.
+
+        A clock that was set forward since it was measured proves nothing by what it gained; a
+        machine that slept can't be told from that, and measures anew in a moment.
+        """
+        return self.now_ms() - self.error_ms - max(0, self._step_ms(self._read))
 
     async def measure(self, samples: int = _SAMPLES) -> None:
         """Narrow down the exchange's offset from our clock by round trips.
@@ -64,7 +73,8 @@ class ExchangeTime:
             least_ms, most_ms = bounds[-1]
         self.offset_ms = 0 if least_ms <= 0 <= most_ms else (least_ms + most_ms) // 2
         self.error_ms = max(most_ms - self.offset_ms, self.offset_ms - least_ms)
-        self._measured_at_s = self._clock.monotonic_s()
+        self._read = self._reading()
+        self._measured_at_s = self._read[1]
         _log.info("exchange time is %+d ms off, known to %d ms", self.offset_ms, self.error_ms)
 
     async def keep(self) -> None:
@@ -73,9 +83,8 @@ class ExchangeTime:
         before = self._reading()
         while True:
             await self._clock.sleep(_LOOK_EVERY_S)
-            now = self._reading()
-            step_ms = round((now[0] - before[0]) - (now[1] - before[1]) * 1000)
-            before = now
+            step_ms = self._step_ms(before)
+            now = before = self._reading()
             if abs(step_ms) >= _STEP_MS:
                 _log.warning(
                     "this machine's clock was set by %+d ms, or the machine slept: measuring "
@@ -92,6 +101,11 @@ class ExchangeTime:
                     due_s = self._clock.monotonic_s() + _RETRY_S
                 # What the measuring took is no step.
                 before = self._reading()
+
+    def _step_ms(self, before: tuple[int, float]) -> int:
+        """By how much our clock was set forward since a reading."""
+        wall_ms, monotonic_s = self._reading()
+        return round((wall_ms - before[0]) - (monotonic_s - before[1]) * 1000)
 
     def _reading(self) -> tuple[int, float]:
         return self._clock.wall_ms(), self._clock.monotonic_s()

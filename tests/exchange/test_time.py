@@ -82,3 +82,21 @@ def test_an_exchange_that_does_not_tell_is_asked_again_and_its_age_shows() -> No
         assert asked == [0] * 3 + [600] + [630] * 3
 
     on_settable_clock(scene, fails=lambda number: number == 4)
+
+
+@pytest.mark.parametrize("step_ms", [3_600_000, -3_600_000])
+def test_a_clock_that_was_set_proves_no_time_before_it_was_measured_again(
+    step_ms: int,
+) -> None:
+    """A bar that forms must not count as closed because a clock was set forward."""
+
+    async def scene(time: ExchangeTime, clock: SettableClock, asked: list[int]) -> None:
+        await clock.sleep(32)
+        true_ms = clock.market_ms()
+        assert time.sure_ms() == true_ms - time.error_ms
+        clock.step_ms = step_ms
+        assert time.sure_ms() <= true_ms - time.error_ms
+        await clock.sleep(20)
+        assert time.sure_ms() == true_ms + 20_000 - time.error_ms
+
+    on_settable_clock(scene)
