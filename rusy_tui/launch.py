@@ -32,6 +32,7 @@ __all__ = [
     "bridge_stdio",
     "check",
     "clean_demo",
+    "collect",
     "console",
     "engine_at",
     "engine_socket",
@@ -240,6 +241,14 @@ def headless(job: Job) -> int:
 
     host = EngineHost(job, job.settings(), None, sys.stdout)
     asyncio.run(host.run())
+    return 0
+
+
+def collect(job: Job) -> int:
+    """The data service alone, in this process, until it is told to stop."""
+    from rusy_tui.launching import collecting
+
+    asyncio.run(collecting.collect(job, job.settings(), sys.stdout))
     return 0
 
 

@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from rusy_tui import __version__
 from rusy_tui.clock import LockstepClock, new_lockstep_loop
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import Defect, UsageError
-from rusy_tui.domain.settings import Settings
+from rusy_tui.domain.settings import DataSource, Settings
 from rusy_tui.domain.state import State
 from rusy_tui.engine import Engine, Parts
 from rusy_tui.ensemble import registry
@@ -33,14 +33,19 @@ from rusy_tui.launching.job import Job
 from rusy_tui.launching.summary import Result, result_of
 from rusy_tui.link.hub import Publisher
 from rusy_tui.market.extras import Extras
+from rusy_tui.market.from_database import DatabaseBars
 from rusy_tui.market.service import MarketService
+from rusy_tui.market.source import BarSource
 from rusy_tui.monitoring import logs
+from rusy_tui.resources import sql_dir
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.feeds import Feed
 from rusy_tui.simulator.feeds.replay import ReplayFeed
 from rusy_tui.simulator.runner import play
 from rusy_tui.simulator.server import SimulatorServer
 from rusy_tui.store.embedded import temporary_server
+from rusy_tui.store.migrations import migrate
+from rusy_tui.store.pool import Database
 from rusy_tui.store.retention import Upkeep
 from rusy_tui.store.spool import Spool
 from rusy_tui.store.store import Store
@@ -121,30 +126,117 @@ async def world(
         RusyError: a part can't be had or the engine can't start.
     """
     async with contextlib.AsyncExitStack() as stack:
-        account = AccountSpec(api_key=_KEY, api_secret=_SECRET, balance=balance)
-        exchange = SimulatedExchange(feed, clock, [account], seed)
+        ground = await stack.enter_async_context(
+            grounds(clock, feed, [balance], seed=seed, flush_s=flush_s)
+        )
+        here = await stack.enter_async_context(
+            engine_on(ground, settings, ensemble=ensemble, check_s=check_s)
+        )
+        await stack.enter_async_context(ground.playing())
+        yield here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What engines and collectors stand on: an exchange with its market, and a database.
+
+    The database has one connection for all of them, so that their calls are done in the
+    order in which they were made, in every run.
+    """
+
+    clock: LockstepClock
+    feed: Feed
+    exchange: SimulatedExchange
+    server: SimulatorServer
+    database: Database
+    seed: int
+
+    def adapter(
+        self, settings: Settings, account: int = 0, check_s: float = _CHECK_S
+    ) -> BinanceExchange:
+        """A client of the exchange with the keys of one of its accounts."""
+        key, secret = _keys(account)
+        return BinanceExchange(
+            self.server.rest_url,
+            self.server.ws_url,
+            key,
+            secret,
+            self.clock,
+            recv_window_ms=settings.exchange.recv_window_ms,
+            request_timeout_s=settings.exchange.request_timeout_s,
+            seed=self.seed,
+            silence_s=_SILENCE_S,
+            check_s=check_s,
+            ping_interval_s=None,
+        )
+
+    @contextlib.asynccontextmanager
+    async def playing(self) -> AsyncGenerator[None]:
+        """Let the market move."""
+        playing = asyncio.create_task(play(self.exchange, self.feed, self.clock))
+        try:
+            yield
+        finally:
+            await _cancelled(playing)
+
+
+@contextlib.asynccontextmanager
+async def grounds(
+    clock: LockstepClock,
+    feed: Feed,
+    balances: Sequence[Decimal],
+    *,
+    seed: int,
+    flush_s: float | None = None,
+) -> AsyncGenerator[Ground]:
+    """An exchange with an account for each balance, and a database. Arguments as of a world."""
+    async with contextlib.AsyncExitStack() as stack:
+        accounts = []
+        for number, balance in enumerate(balances):
+            key, secret = _keys(number)
+            accounts.append(AccountSpec(api_key=key, api_secret=secret, balance=balance))
+        exchange = SimulatedExchange(feed, clock, accounts, seed)
         server = SimulatorServer(
             exchange, clock, lockstep=True, control_token=_TOKEN, flush_s=flush_s
         )
         await server.start()
         stack.push_async_callback(server.stop)
         address = await stack.enter_async_context(temporary_server(clock))
-        venue = settings.exchange.venue.value
-        store = await Store.open(address, clock, venue, "lockstep")
-        stack.push_async_callback(store.close)
-        adapter = BinanceExchange(
-            server.rest_url,
-            server.ws_url,
-            _KEY,
-            _SECRET,
-            clock,
-            recv_window_ms=settings.exchange.recv_window_ms,
-            request_timeout_s=settings.exchange.request_timeout_s,
+        database = await Database.open(address, clock)
+        stack.push_async_callback(database.close)
+        await migrate(database, sql_dir())
+        yield Ground(
+            clock=clock,
+            feed=feed,
+            exchange=exchange,
+            server=server,
+            database=database,
             seed=seed,
-            silence_s=_SILENCE_S,
-            check_s=check_s,
-            ping_interval_s=None,
         )
+
+
+def _keys(account: int) -> tuple[str, str]:
+    """Key and secret of an account by its number."""
+    number = f"-{account}" if account else ""
+    return _KEY + number, _SECRET + number
+
+
+@contextlib.asynccontextmanager
+async def engine_on(
+    ground: Ground,
+    settings: Settings,
+    *,
+    account: int = 0,
+    ensemble: Ensemble | None = None,
+    check_s: float = _CHECK_S,
+) -> AsyncGenerator[World]:
+    """A running engine of one of the accounts. Arguments as of a world."""
+    clock, venue = ground.clock, settings.exchange.venue.value
+    async with contextlib.AsyncExitStack() as stack:
+        name = f"lockstep-{account}" if account else "lockstep"
+        store = Store(ground.database, venue, name)
+        stack.push_async_callback(store.writes.close)
+        adapter = ground.adapter(settings, account, check_s)
         networks = ensemble or Ensemble.load(registry.find(settings.ensemble.model))
         publisher = Publisher(
             State(
@@ -155,34 +247,17 @@ async def world(
                 symbols=settings.data.symbols,
             )
         )
-        spool = Spool(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rusy-"))))
-        stack.callback(spool.close)
-        kept = settings.data.keep_days
-        bars = MarketService(
-            adapter,
-            store.market_data,
-            clock,
-            symbols=settings.data.symbols,
-            warmup_bars=networks.manifest.warmup,
-            spool=spool,
-            journal=store.journal.append,
-            upkeep=Upkeep(store.database, venue, clock, kept) if kept else None,
-        )
-        # Of a database that lasts as long as the run, the past is of no use.
-        extras = Extras(
-            adapter, store.market_data, clock, settings.data.symbols, lookback_days=0
-        )
         parts = Parts(
             settings=settings,
             symbols=settings.data.symbols,
             clock=clock,
             exchange=adapter,
             store=store,
-            bars=bars,
-            extras=extras,
+            bars=_bars(settings, adapter, store, clock, networks, stack),
+            extras=_extras(settings, adapter, store, clock),
             ensemble=networks,
             publisher=publisher,
-            randomness=random.Random(seed),
+            randomness=random.Random(ground.seed + account),
             stale_after_s=_STALE_AFTER_S,
             heartbeat_s=_HEARTBEAT_S,
         )
@@ -190,9 +265,53 @@ async def world(
         running = asyncio.create_task(engine.run())
         stack.push_async_callback(_stopped, engine, running)
         await _started(publisher, running)
-        playing = asyncio.create_task(play(exchange, feed, clock))
-        stack.push_async_callback(_cancelled, playing)
-        yield World(parts=parts, engine=engine, exchange=exchange, server=server)
+        yield World(parts=parts, engine=engine, exchange=ground.exchange, server=ground.server)
+
+
+def _bars(
+    settings: Settings,
+    adapter: BinanceExchange,
+    store: Store,
+    clock: LockstepClock,
+    networks: Ensemble,
+    stack: contextlib.AsyncExitStack,
+) -> BarSource:
+    """Where an engine's closed bars come from."""
+    if settings.data.source is DataSource.DATABASE:
+        return DatabaseBars(
+            store.market_data,
+            clock,
+            adapter.exchange_ms,
+            symbols=settings.data.symbols,
+            warmup_bars=networks.manifest.warmup,
+            journal=store.journal.append,
+            # A notice comes when the server gets round to it, and no clock counts that.
+            listen_at=None,
+        )
+    spool = Spool(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rusy-"))))
+    stack.callback(spool.close)
+    kept = settings.data.keep_days
+    return MarketService(
+        adapter,
+        store.market_data,
+        clock,
+        symbols=settings.data.symbols,
+        warmup_bars=networks.manifest.warmup,
+        spool=spool,
+        journal=store.journal.append,
+        upkeep=Upkeep(store.database, store.market_data.venue, clock, kept) if kept else None,
+    )
+
+
+def _extras(
+    settings: Settings, adapter: BinanceExchange, store: Store, clock: LockstepClock
+) -> Extras | None:
+    """What is kept beside the bars, by whoever collects them."""
+    if settings.data.source is DataSource.DATABASE:
+        return None
+    # Of a database that lasts as long as the run, the past is of no use.
+    symbols = settings.data.symbols
+    return Extras(adapter, store.market_data, clock, symbols, lookback_days=0)
 
 
 async def _started(publisher: Publisher, running: asyncio.Task[None]) -> None:

@@ -163,7 +163,11 @@ class Teller:
         self._publish(CandleMoved(candle.symbol, str(candle.interval), bar))
 
     def bar(self, candle: Candle, window: Bars) -> None:
-        """A bar closed; ``window`` ends with it."""
+        """A bar closed; ``window`` ends with it, and fills a chart that lacks some before."""
+        known = self._publisher.state.charts.get(chart_key(candle.symbol, candle.interval))
+        follows_ms = candle.open_time_ms - candle.interval.ms
+        if known is None or not known.bars or known.bars[-1].open_time_ms < follows_ms:
+            self.chart(candle.symbol, window)
         bar, curves = readmodel.chart_bar(candle), readmodel.indicators(window)
         self._publish(BarClosed(candle.symbol, str(candle.interval), bar, curves))
 

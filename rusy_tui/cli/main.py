@@ -7,7 +7,7 @@ from types import TracebackType
 import click
 
 import rusy_tui
-from rusy_tui.cli import control, database, history, importing, run, tools
+from rusy_tui.cli import collecting, control, database, history, importing, run, tools
 from rusy_tui.domain.errors import RusyError
 
 _EXAMPLES = """
@@ -16,6 +16,7 @@ Examples:
   rusy demo                      the console on a simulated exchange; needs nothing
   rusy                           the console, with an engine as configuration.yaml says
   rusy headless                  that engine alone, for a server
+  rusy collect                   market data alone, for engines here and elsewhere
   rusy attach --host me@server   the console on an engine that runs elsewhere
   rusy status --json             what the running engine does, for a script
   rusy flatten --yes             close everything, cancel all orders, stay halted
@@ -48,7 +49,7 @@ def cli(context: click.Context, config: str | None) -> None:
         )
 
 
-for _module in (run, control, database, history, importing, tools):
+for _module in (run, collecting, control, database, history, importing, tools):
     _module.register(cli)
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rusy_tui.clock import PacedClock, SystemClock
+from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.clock import Clock, PaceControl
-from rusy_tui.domain.settings import Settings, Venue
+from rusy_tui.domain.settings import DataSource, Settings, Venue
 from rusy_tui.launching import places, simulated
 from rusy_tui.launching.addresses import ADDRESSES, Urls
 from rusy_tui.launching.job import Job
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
     from rusy_tui.engine import Parts
     from rusy_tui.ensemble.runtime import Ensemble
     from rusy_tui.exchange.port import ExchangePort
+    from rusy_tui.market.extras import Extras
+    from rusy_tui.market.source import BarSource
     from rusy_tui.store.address import DatabaseAddress
     from rusy_tui.store.embedded import EmbeddedServer
+    from rusy_tui.store.store import Store
 
 Progress = Callable[[str], None]
 
 # One call at a time would let the chart's reading wait for the journal's writing.
 _DATABASE_CALLS = 4
+# Where bars wait while the database is away, in a market's folder.
+SPOOL = "bars-waiting"
 # A simulated market may move in steps; the exchange itself does not. Wall seconds.
 _SIMULATED_SILENCE_S = 90.0
 
@@ -80,54 +86,86 @@ async def build(
         await asyncio.gather(stored, exchange, networks, return_exceptions=True)
     progress("opening the database")
     from rusy_tui.engine import Parts
-    from rusy_tui.market.extras import Extras
-    from rusy_tui.market.service import MarketService
-    from rusy_tui.store.retention import Upkeep
-    from rusy_tui.store.spool import Spool
     from rusy_tui.store.store import Store
 
     venue = settings.exchange.venue.value
     store = await Store.open(address, market.clock, venue, account, size=_DATABASE_CALLS)
     stack.push_async_callback(store.close)
-    spool = Spool(job.market_folder(settings) / "bars-waiting")
-    stack.callback(spool.close)
-    bars = MarketService(
-        market.exchange,
-        store.market_data,
-        market.clock,
-        symbols=settings.data.symbols,
-        warmup_bars=ensemble.manifest.warmup,
-        spool=spool,
-        journal=store.journal.append,
-        history_days=settings.data.history_days,
-        upkeep=Upkeep(
-            store.database,
-            venue,
-            market.clock,
-            settings.data.keep_days,
-            on_servers_clock=settings.exchange.venue is not Venue.DEMO,
-        ),
-    )
-    extras = Extras(
-        market.exchange,
-        store.market_data,
-        market.clock,
-        settings.data.symbols,
-        lookback_days=settings.data.history_days,
-    )
+    warmup = ensemble.manifest.warmup
     return Parts(
         settings=settings,
         symbols=settings.data.symbols,
         clock=market.clock,
         exchange=market.exchange,
         store=store,
-        bars=bars,
-        extras=extras,
+        bars=_bars(job, settings, market, store, warmup, stack),
+        extras=_extras(settings, market, store),
         ensemble=ensemble,
         publisher=publisher,
         randomness=random.Random(random.SystemRandom().getrandbits(64)),
         pace_control=market.pace_control,
         speed=market.speed,
+    )
+
+
+def _bars(
+    job: Job,
+    settings: Settings,
+    market: Market,
+    store: "Store",
+    warmup: "Mapping[Interval, int]",
+    stack: contextlib.AsyncExitStack,
+) -> "BarSource":
+    """Where an engine's closed bars come from."""
+    from rusy_tui.market.from_database import DatabaseBars
+    from rusy_tui.market.service import MarketService
+    from rusy_tui.store.retention import Upkeep
+    from rusy_tui.store.spool import Spool
+
+    symbols, clock, journal = settings.data.symbols, market.clock, store.journal.append
+    if settings.data.source is DataSource.DATABASE:
+        return DatabaseBars(
+            store.market_data,
+            clock,
+            market.exchange.exchange_ms,
+            symbols=symbols,
+            warmup_bars=warmup,
+            journal=journal,
+            listen_at=store.database.address,
+        )
+    spool = Spool(job.market_folder(settings) / SPOOL)
+    stack.callback(spool.close)
+    return MarketService(
+        market.exchange,
+        store.market_data,
+        clock,
+        symbols=symbols,
+        warmup_bars=warmup,
+        spool=spool,
+        journal=journal,
+        history_days=settings.data.history_days,
+        upkeep=Upkeep(
+            store.database,
+            settings.exchange.venue.value,
+            clock,
+            settings.data.keep_days,
+            on_servers_clock=settings.exchange.venue is not Venue.DEMO,
+        ),
+    )
+
+
+def _extras(settings: Settings, market: Market, store: "Store") -> "Extras | None":
+    """What is kept beside the bars, by whoever collects them."""
+    from rusy_tui.market.extras import Extras
+
+    if settings.data.source is DataSource.DATABASE:
+        return None
+    return Extras(
+        market.exchange,
+        store.market_data,
+        market.clock,
+        settings.data.symbols,
+        lookback_days=settings.data.history_days,
     )
 
 

@@ -9,7 +9,7 @@ The exchange is never asked for a candle here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -25,6 +25,7 @@ from rusy_tui.market.source import Progress
 from rusy_tui.store.address import DatabaseAddress
 from rusy_tui.store.candles import NOTICES
 from rusy_tui.store.listening import Listener
+from rusy_tui.store.locks import collector_of, holders
 from rusy_tui.store.market_data import MarketData
 
 log = structlog.get_logger("market")
@@ -38,6 +39,8 @@ LOOK_S = 60.0
 # How late a bar may come before it counts as missing, wall seconds: a collector asks REST 2 s
 # after a close, and a look may come a moment before its answer was stored.
 GRACE_S = 5.0
+# How long a start waits for the history, wall seconds.
+START_S = 15.0
 # How long is waited for one bar, wall seconds.
 AWAIT_S = 8.0
 _ROWS_A_LOOK = 1000
@@ -48,8 +51,6 @@ _NEVER_WAS = {FindingKind.MISSING: Cure.ACCEPTED}
 _FOR_GOOD = {**_NEVER_WAS, FindingKind.BROKEN: Cure.QUARANTINED}
 
 Row = tuple[str, Interval]
-Holders = Callable[[], Awaitable[Mapping[str, str | None]]]
-"""Tells of each symbol who collects it, in words; None: nobody."""
 
 
 class DatabaseBars:
@@ -59,7 +60,6 @@ class DatabaseBars:
         data: the venue's tables.
         clock: of the waits.
         exchange_ms: exchange time now.
-        holders: who collects.
         symbols: whose bars are given.
         warmup_bars: how many bars of each interval a vote needs.
         journal: told when bars are missing, come, or were revised; None: the log alone.
@@ -72,7 +72,6 @@ class DatabaseBars:
         data: MarketData,
         clock: Clock,
         exchange_ms: Callable[[], int],
-        holders: Holders,
         *,
         symbols: Sequence[str],
         warmup_bars: Mapping[Interval, int],
@@ -85,12 +84,14 @@ class DatabaseBars:
         self._notebook = Notebook(data.findings, journal, clock)
         self._clock = clock
         self._exchange_ms = exchange_ms
-        self._holders = holders
+        self._database = data.database
         self._symbols = tuple(symbols)
         self._warmup = dict(warmup_bars)
         self._listen_at = listen_at
         # The newest bar of each row before which, and itself, all is there.
         self._last: dict[Row, int] = {}
+        # Rows that were never whole, and how many bars they lack.
+        self._lacking: dict[Row, int] = {}
         self._revisions: dict[tuple[str, Interval, int], int] = {}
         self._closed: asyncio.Queue[Candle] = asyncio.Queue()
         self._waiters: list[tuple[Row, int, asyncio.Future[None]]] = []
@@ -103,36 +104,45 @@ class DatabaseBars:
     # What is there at the start ---------------------------------------------------------
 
     async def start(self, progress: Progress) -> None:
-        """Wait until the collector has made the history whole that a vote needs.
+        """Wait a while until the collector has made the history whole that a vote needs.
+
+        Whoever starts may hold positions, so it does not wait for ever: rows that are not whole
+        by then are behind, and their bars are given when they are.
 
         Raises:
             StorageError: the database is lost.
         """
-        waited = False
-        while missing := await self._missing():
-            text = await self._in_words(missing)
-            if not waited:
-                log.warning("waiting for history", why=text)
-            waited = True
+        self._lacking = {
+            (each, i): n for each in self._symbols for i, n in self._warmup.items()
+        }
+        give_up_s = self._clock.monotonic_s() + START_S
+        while True:
+            await self._look_at_history()
+            if not self._lacking:
+                break
+            text = await self._in_words()
             progress(text)
+            if self._clock.monotonic_s() >= give_up_s:
+                self._notebook.note("history", why=text)
+                break
             await self._clock.sleep(DUE_S)
         await self._revised()
 
-    async def _missing(self) -> dict[Row, int]:
-        """How many bars each row lacks; a row that lacks none begins here."""
-        now_ms, lacks = self._exchange_ms(), dict[Row, int]()
-        for symbol in self._symbols:
-            for interval, bars in self._warmup.items():
-                until_ms = interval.floor(now_ms)
-                from_ms = until_ms - bars * interval.ms
-                gaps = await self._candles.missing(symbol, interval, from_ms, until_ms)
-                if gaps:
-                    gaps = without(gaps, await self._settled(symbol, interval, _FOR_GOOD))
-                if gaps:
-                    lacks[symbol, interval] = sum(b - a for a, b in gaps) // interval.ms
-                else:
-                    self._last[symbol, interval] = until_ms - interval.ms
-        return lacks
+    async def _look_at_history(self) -> None:
+        """See which rows lack bars of what a vote needs; one that lacks none begins here."""
+        now_ms = self._exchange_ms()
+        for symbol, interval in list(self._lacking):
+            bars, until_ms = self._warmup[interval], interval.floor(now_ms)
+            from_ms = until_ms - bars * interval.ms
+            gaps = await self._candles.missing(symbol, interval, from_ms, until_ms)
+            if gaps:
+                gaps = without(gaps, await self._settled(symbol, interval, _FOR_GOOD))
+            if gaps:
+                self._lacking[symbol, interval] = sum(b - a for a, b in gaps) // interval.ms
+            else:
+                del self._lacking[symbol, interval]
+                self._last[symbol, interval] = until_ms - interval.ms
+                self._wake()
 
     async def _settled(
         self, symbol: str, interval: Interval, found: Mapping[FindingKind, Cure]
@@ -145,7 +155,16 @@ class DatabaseBars:
             if each.cure is found[each.kind]
         ]
 
-    async def _in_words(self, missing: Mapping[Row, int]) -> str:
+    async def _holders(self) -> dict[str, str | None]:
+        """Who collects each symbol, in words; None: nobody."""
+        subjects = collector_of(self._venue, self._symbols)
+        found = await holders(self._database, subjects)
+        return {
+            symbol: found[each] for symbol, each in zip(self._symbols, subjects, strict=True)
+        }
+
+    async def _in_words(self) -> str:
+        missing = self._lacking
         (symbol, interval), bars = next(iter(missing.items()))
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         lacks = f"{symbol} {interval} lacks {bars} of {self._warmup[interval]} bars{others}"
@@ -206,7 +225,8 @@ class DatabaseBars:
     def behind(self) -> Mapping[Row, int]:
         """Rows in which bars are missing that should be there: by how many ms they are late."""
         grace_ms = round(GRACE_S * 1000 * self._clock.speed)
-        return {row: late for row, late in self._late().items() if late > grace_ms}
+        lacking = {row: bars * row[1].ms for row, bars in self._lacking.items()}
+        return lacking | {row: late for row, late in self._late().items() if late > grace_ms}
 
     def history(self) -> BackfillProgress | None:
         """None: the past is the collector's."""
@@ -224,23 +244,22 @@ class DatabaseBars:
             await self._wait()
             try:
                 await self._look()
+                if self._away:
+                    self._notebook.note("database", state="back")
+                self._away = False
                 await self._note_missing()
                 await self._notebook.write()
             except StorageError as error:
                 if not self._away:
-                    log.warning("no look at the bars", why=str(error))
+                    self._notebook.note("database", state="away", why=str(error))
                 self._away = True
                 # Notices of a database that has just gone would have us ask it all the time.
                 await self._clock.sleep(DUE_S)
-            else:
-                if self._away:
-                    log.info("the bars can be looked at again")
-                self._away = False
 
     async def _wait(self) -> None:
         """Until a notice, or until the next look is due."""
-        if late := self._late():
-            long = min(late.values()) > LONG_S * 1000 * self._clock.speed
+        if (late := self._late()) or self._lacking:
+            long = min(late.values(), default=0) > LONG_S * 1000 * self._clock.speed
             pause_s = LONG_DUE_S if long else DUE_S
             await self._first_of(self._told.wait(), self._clock.sleep(pause_s))
         else:
@@ -277,7 +296,9 @@ class DatabaseBars:
             for symbol, interval, open_ms in await self._revised():
                 self._notebook.note(f"{symbol} {interval}", revised_ms=open_ms)
             self._revisions_looked_at_s = now_s
-        for row in self._last if told else self._late():
+        if self._lacking:
+            await self._look_at_history()
+        for row in list(self._last if told else self._late()):
             while await self._take_new(*row):
                 pass
 
@@ -333,23 +354,27 @@ class DatabaseBars:
         for symbol, interval in [
             row for row in self._last if row in self._noted - behind.keys()
         ]:
-            whole_until_ms = self._last[symbol, interval] + interval.ms
+            whole_until_ms = self._whole_until_ms(symbol, interval)
             self._notebook.note(f"{symbol} {interval}", whole_until_ms=whole_until_ms)
         fresh = behind.keys() - self._noted
         holders = await self._holders() if fresh else {}
         for symbol, interval in (row for row in behind if row in fresh):
             self._notebook.note(
                 f"{symbol} {interval}",
-                missing_from_ms=self._last[symbol, interval] + interval.ms,
+                missing_from_ms=self._whole_until_ms(symbol, interval),
                 late_ms=behind[symbol, interval],
                 collector=holders[symbol] or "nobody",
             )
         self._noted = set(behind)
 
+    def _whole_until_ms(self, symbol: str, interval: Interval) -> int | None:
+        last = self._last.get((symbol, interval))
+        return None if last is None else last + interval.ms
+
     def _wake(self) -> None:
         still = []
         for row, open_ms, arrived in self._waiters:
-            if self._last[row] < open_ms:
+            if self._last.get(row, -1) < open_ms:
                 still.append((row, open_ms, arrived))
             elif not arrived.done():
                 arrived.set_result(None)

@@ -12,12 +12,13 @@ import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import asyncpg
 import msgspec
 
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
 from rusy_tui.store.address import DatabaseAddress
-from rusy_tui.store.pool import Session, connect
+from rusy_tui.store.pool import Database, Session, connect
 
 # The server notices a killed process's end at once, but not before its own next turn.
 _TRIES = 10
@@ -30,6 +31,17 @@ INSERT INTO lock_owners (key, subject, host, pid, started_at) VALUES ($1, $2, $3
 ON CONFLICT (key) DO UPDATE
 SET subject = excluded.subject, host = excluded.host, pid = excluded.pid,
     started_at = excluded.started_at
+"""
+
+# The owner's row stays when it has gone; the server knows who really holds a lock. It lists the
+# halves of its number apart.
+_HELD = """
+SELECT key, host, pid, started_at FROM lock_owners
+WHERE key = ANY($1::bigint[]) AND key IN (
+    SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
 """
 
 # Told that a lock was lost, with the reason, and again when the reason is another one, as
@@ -67,6 +79,8 @@ class Lock:
         self._session: Session | None = None
         self._taken = False
         self._ended = asyncio.Event()
+        self.refused = False
+        """Whether, at the last try, somebody else held one of them."""
 
     @classmethod
     async def take(
@@ -154,7 +168,7 @@ class Lock:
             # Half taken: the server lets go of all of it with the connection.
             session.cut()
             raise
-        self._taken = refused is None
+        self._taken, self.refused = refused is None, refused is not None
         return refused
 
     async def _take_all(self, session: Session) -> str | None:
@@ -192,6 +206,17 @@ def collector_of(venue: str, symbols: Sequence[str]) -> tuple[Subject, ...]:
     return tuple(Subject("collector", f"{venue}/{symbol}") for symbol in symbols)
 
 
+async def holders(database: Database, subjects: Sequence[Subject]) -> dict[Subject, str | None]:
+    """Who holds each of these now, in words; None: nobody does.
+
+    Raises:
+        StorageError: the database is lost.
+    """
+    rows = await database.rows(_HELD, [subject.key for subject in subjects])
+    found = {row["key"]: _described(row) for row in rows}
+    return {subject: found.get(subject.key) for subject in subjects}
+
+
 async def _refusal(session: Session, refused: Sequence[Subject]) -> str:
     """Who holds what was refused, and what to do about it, in words."""
     names = ", ".join(subject.name for subject in refused)
@@ -205,7 +230,6 @@ async def _refusal(session: Session, refused: Sequence[Subject]) -> str:
     row = await session.row("SELECT host, pid, started_at FROM lock_owners WHERE key = $1", key)
     if row is None:
         return f"{text}, which has just started; try again in a moment"
-    since = datetime.fromtimestamp(row["started_at"] // 1000, UTC)
     remedy = (
         "attach to it with `rusy attach`, or stop it first"
         if account
@@ -213,7 +237,9 @@ async def _refusal(session: Session, refused: Sequence[Subject]) -> str:
     )
     if row["host"] != socket.gethostname():
         remedy += "; if that machine is gone, its lock goes within half a minute"
-    return (
-        f"{text}: process {row['pid']} on {row['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC; "
-        f"{remedy}"
-    )
+    return f"{text}: {_described(row)}; {remedy}"
+
+
+def _described(row: "asyncpg.Record") -> str:
+    since = datetime.fromtimestamp(row["started_at"] // 1000, UTC)
+    return f"process {row['pid']} on {row['host']}, since {since:%Y-%m-%d %H:%M:%S} UTC"

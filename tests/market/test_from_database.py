@@ -1,20 +1,22 @@
 """Bars that a collector wrote reach an engine once, in order, whole, whatever is lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import os
+import socket
+from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
 import pytest
-import structlog
 
 from rusy_tui.clock import LockstepClock, SystemClock
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.history import Cure, Finding, FindingKind
-from rusy_tui.market.from_database import DUE_S, GRACE_S, LOOK_S, DatabaseBars
+from rusy_tui.market.from_database import DUE_S, GRACE_S, LOOK_S, START_S, DatabaseBars
 from rusy_tui.store.address import DatabaseAddress
 from rusy_tui.store.errors import DatabaseLost
 from rusy_tui.store.listening import LISTENING
+from rusy_tui.store.locks import Lock, collector_of
 from rusy_tui.store.market_data import MarketData
 from rusy_tui.store.pool import Database
 from tests.lockstep import in_lockstep
@@ -32,14 +34,12 @@ class Scene:
 
     def __init__(self, data: MarketData, clock: Clock, listen_at: DatabaseAddress | None):
         self.data, self.clock = data, clock
-        self.holder: str | None = "process 7 on alpha"
         self.said: list[str] = []
         self.journal: list[tuple[str, dict[str, object]]] = []
         self.source = DatabaseBars(
             data,
             clock,
             self.now_ms,
-            self._holders,
             symbols=[SYMBOL],
             warmup_bars=WARMUP,
             journal=self._append,
@@ -56,9 +56,6 @@ class Scene:
     async def _append(self, kind: str, subject: str, payload: object, at_ms: int) -> None:
         assert (kind, isinstance(payload, dict)) == ("bars", True)
         self.journal.append((subject, cast(dict[str, object], payload)))
-
-    async def _holders(self) -> Mapping[str, str | None]:
-        return {SYMBOL: self.holder}
 
     async def write(self, *candles: Candle, notify: bool = False) -> None:
         """What a collector does."""
@@ -201,25 +198,58 @@ def test_the_start_waits_for_the_whole_history_and_says_what_lacks(
     database_address: DatabaseAddress,
 ) -> None:
     async def act(scene: Scene) -> None:
-        scene.holder = None
         starting = asyncio.get_running_loop().create_task(scene.source.start(scene.said.append))
         await scene.clock.sleep(DUE_S)
         assert scene.said[-1] == (
             "nobody collects BTCUSDT of demo into this database: start `rusy collect` "
             "(BTCUSDT 15m lacks 20 of 20 bars and 1 more)"
         )
-        scene.holder = "process 7 on alpha"
+        collector = collector_of("demo", [SYMBOL])
+        lock = await Lock.take(scene.data.database.address, scene.clock, collector)
         await scene.history(but=-7)
         await scene.clock.sleep(2 * DUE_S)
+        host = f"process {os.getpid()} on {socket.gethostname()}, since 2025-06-15 15:00:02 UTC"
         assert scene.said[-1] == (
-            "waiting for the collector (process 7 on alpha): BTCUSDT 15m lacks 1 of 20 bars"
+            f"waiting for the collector ({host}): BTCUSDT 15m lacks 1 of 20 bars"
         )
+        await lock.release()
         assert not starting.done()
         await scene.write(bar(-7))
         await scene.clock.sleep(DUE_S)
         await starting
         window = await scene.source.window(*QUARTERS, START_MS)
         assert window.open_time_ms.tolist() == [bar(n).open_time_ms for n in range(-20, 0)]
+
+    play(database_address, act)
+
+
+def test_a_start_without_history_goes_on_behind_and_gives_bars_when_it_is_whole(
+    database_address: DatabaseAddress,
+) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.source.start(scene.said.append)
+        assert scene.clock.market_ms() <= START_MS + START_S * 1000 + DUE_S * 1000
+        assert scene.source.behind() == {
+            QUARTERS: 20 * STEP,
+            (SYMBOL, Interval.H1): 5 * HOUR_MS,
+        }
+        assert not await scene.source.await_bar(*QUARTERS, START_MS - STEP)
+        scene.go_on()
+        await scene.until(1.1)
+        await scene.write(bar(0))
+        await scene.until(1.2)
+        assert scene.quarters() == []
+        await scene.history()
+        await scene.until(1.3)
+        # What was there before it was whole is history as well.
+        assert scene.quarters() == []
+        assert scene.source.behind() == {}
+        assert await scene.source.await_bar(*QUARTERS, START_MS)
+        await scene.until(2)
+        await scene.write(bar(1))
+        await scene.until(2.1)
+        assert scene.quarters() == [1]
+        assert scene.journal[0][0] == "history"
 
     play(database_address, act)
 
@@ -272,7 +302,6 @@ def test_the_journal_says_what_was_missing_and_who_should_have_written_it(
 ) -> None:
     async def act(scene: Scene) -> None:
         await scene.begin()
-        scene.holder = None
         await scene.until(2.5)
         await scene.write(bar(0), bar(1))
         await scene.until(2.7)
@@ -326,22 +355,21 @@ def test_a_database_that_is_away_is_looked_at_again(
     async def away(*_: object) -> None:
         raise DatabaseLost("away")
 
-    async def act(scene: Scene) -> list[str]:
+    async def act(scene: Scene) -> None:
         await scene.begin()
-        with structlog.testing.capture_logs() as lines:
-            with monkeypatch.context() as patch:
-                patch.setattr(scene.data.candles, "window", away)
-                await scene.until(1.2)
-                assert scene.source.behind()
-            await scene.write(bar(0))
-            await scene.until(1.3)
+        with monkeypatch.context() as patch:
+            patch.setattr(scene.data.candles, "window", away)
+            await scene.until(1.2)
+            assert scene.source.behind()
+        await scene.write(bar(0))
+        await scene.until(1.3)
         assert scene.quarters() == [0]
-        return [line["event"] for line in lines]
+        assert scene.journal == [
+            ("database", {"state": "away", "why": "away"}),
+            ("database", {"state": "back"}),
+        ]
 
-    assert play(database_address, act) == [
-        "no look at the bars",
-        "the bars can be looked at again",
-    ]
+    play(database_address, act)
 
 
 def test_equal_runs_give_equal_bars_at_equal_times(
