@@ -222,6 +222,11 @@ BEGIN
         PERFORM set_chunk_time_interval('market_data', INTERVAL '90 days');
         PERFORM set_chunk_time_interval('model_predictions', INTERVAL '90 days');
         PERFORM set_chunk_time_interval('journal', INTERVAL '90 days');
+    END IF;
+    -- Its edition of the Apache licence has hypertables alone.
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+        AND coalesce(current_setting('timescaledb.license', true), '') <> 'apache'
+    THEN
         ALTER TABLE market_data SET (timescaledb.compress,
             timescaledb.compress_segmentby = 'venue, symbol, timeframe',
             timescaledb.compress_orderby = 'open_time');

@@ -25,9 +25,14 @@ DAILY = "market_data_daily"
 
 
 async def present(database: Database) -> bool:
-    """Whether the tables of this database are hypertables."""
+    """Whether the tables of this database are hypertables that can be compressed.
+
+    TimescaleDB's edition of the Apache licence has none of what this module uses: with it,
+    all is done as on plain PostgreSQL.
+    """
     there: bool = await database.value(
-        "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"
+        "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') "
+        "AND coalesce(current_setting('timescaledb.license', true), '') <> 'apache'"
     )
     return there
 
