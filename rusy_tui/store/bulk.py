@@ -192,13 +192,22 @@ def ordered(bars: Bars) -> Bars:
     return bars[len(times) - 1 - from_the_end]
 
 
-def from_runs(interval: Interval, runs: Sequence[bytes | None]) -> Bars:
-    """Bars from the one row of a query for :data:`RUNS`; a run is None where there are none."""
+def from_runs(
+    interval: Interval, runs: Sequence[bytes | None], *, turned: bool = False
+) -> Bars:
+    """Bars from the one row of a query for :data:`RUNS`.
+
+    Args:
+        interval: of the bars.
+        runs: each None where there is no bar.
+        turned: the newest bar is the first.
+    """
+    step = -1 if turned else 1
     times, *columns = [run or b"" for run in runs]
     return Bars(
         interval,
-        milliseconds(np.frombuffer(times, dtype=">i8").astype(np.int64)),
-        *(np.frombuffer(column, dtype=">f8").astype(np.float64) for column in columns),
+        milliseconds(np.frombuffer(times, dtype=">i8")[::step].astype(np.int64)),
+        *(np.frombuffer(column, dtype=">f8")[::step].astype(np.float64) for column in columns),
     )
 
 

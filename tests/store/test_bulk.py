@@ -253,3 +253,11 @@ def test_a_file_of_other_rows_is_not_read_as_bars() -> None:
         packed([times, figures[:1]])
     with pytest.raises(Defect):
         packed(["demo"])
+
+
+async def test_columns_of_a_window_lie_in_one_piece(candles: Candles) -> None:
+    await candles.store_bars(BTC, columns([bar(n) for n in range(5)]), "rest")
+    read = await candles.window(BTC, Interval.M15, START + 5 * STEP, 4)
+    assert read.close.tolist() == [bar(n).close for n in (1, 2, 3, 4)]
+    for name in ("open_time_ms", *COLUMNS):
+        assert getattr(read, name).strides == (8,)
