@@ -85,6 +85,7 @@ class Ownership:
             self._lost.pop(gate, None)
             self._gates.end_pause(gate)
             self._teller.say("engine", f"the {gate} is held again", "info")
+            self._halt_if_overtaken(gate, now_ms)
         else:
             self._lost[gate] = (lost_ms, why)
             self._gates.pause(gate, why, _OPENS, now_ms)
@@ -93,6 +94,14 @@ class Ownership:
         # The loss itself can't be noted when the whole database went: its return tells all.
         payload = {"held": why is None, "lost_ms": lost_ms, "why": why or before}
         self._spawn(self._with_database(self._note(gate, payload, now_ms)))
+
+    def _halt_if_overtaken(self, gate: str, now_ms: int) -> None:
+        """What another engine did with the account is not in our memory; a start reads it."""
+        others = self._locks[gate].others_meanwhile
+        if gate == ACCOUNT and others:
+            why = f"{', '.join(others)} ran this account meanwhile: restart this engine"
+            self._gates.halt(gate, why, now_ms)
+            self._teller.say("risk", f"HALTED: {why}", "down")
 
     async def _note(self, gate: str, payload: dict[str, object], at_ms: int) -> None:
         await self._store.journal.append("lock", gate, payload, at_ms)

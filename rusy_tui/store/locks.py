@@ -43,6 +43,7 @@ WHERE key = ANY($1::bigint[]) AND key IN (
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )
 """
+_OWNERS = "SELECT host, pid, started_at FROM lock_owners WHERE key = ANY($1::bigint[])"
 
 # Told that a lock was lost, with the reason, and again when the reason is another one, as
 # when somebody else has it now; None: it is ours again.
@@ -81,6 +82,9 @@ class Lock:
         self._ended = asyncio.Event()
         self.refused = False
         """Whether, at the last try, somebody else held one of them."""
+        self._was_ours = False
+        self.others_meanwhile: tuple[str, ...] = ()
+        """Who had any of it, for however short, since it was first ours."""
 
     @classmethod
     async def take(
@@ -182,11 +186,24 @@ class Lock:
                 await session.execute("SELECT pg_advisory_unlock($1)", subject.key)
             return await _refusal(session, refused)
         host, pid = socket.gethostname(), os.getpid()
+        if self._was_ours:
+            await self._look_for_others(session, host, pid)
         for subject in self._subjects:
             await session.execute(
                 _OWNER, subject.key, subject.name, host, pid, self._started_ms
             )
+        self._was_ours = True
         return None
+
+    async def _look_for_others(self, session: Session, host: str, pid: int) -> None:
+        """Note who took what was ours: whoever takes a lock writes its name down."""
+        rows = await session.rows(_OWNERS, [subject.key for subject in self._subjects])
+        others = {
+            f"process {row['pid']} on {row['host']}"
+            for row in rows
+            if (row["host"], row["pid"], row["started_at"]) != (host, pid, self._started_ms)
+        }
+        self.others_meanwhile = tuple(sorted({*self.others_meanwhile, *others}))
 
     async def _connect(self) -> Session:
         session = await connect(self._address, self._clock)

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from rusy_tui.domain.commands import CloseTrade
+from rusy_tui.domain.commands import CloseTrade, Resume
 from rusy_tui.domain.errors import StorageError
 from rusy_tui.domain.modes import Mode
 from rusy_tui.domain.settings import DataSource, Settings
@@ -119,6 +119,8 @@ def _trading() -> Settings:
 def test_while_somebody_else_has_it_nothing_is_entered(
     monkeypatch: pytest.MonkeyPatch, subject: Subject, gate: str
 ) -> None:
+    """And afterwards only by a person's word, where the account was in other hands."""
+
     async def act(scene: Scene) -> None:
         await scene.at(1)
         other = await _lose_to_another(scene, subject)
@@ -134,6 +136,11 @@ def test_while_somebody_else_has_it_nothing_is_entered(
 
         await other.close()
         await scene.at(18)
+        if subject is ACCOUNT:
+            (shown,) = scene.parts.publisher.state.gates
+            assert shown.halted
+            assert "process 7 on elsewhere ran this account meanwhile" in shown.why
+            assert (await scene.engine.handle(Resume("1"), "ann")).ok
         assert scene.gates() == []
         await scene.bar(2)
         assert await scene.proposed() == [BTC]
