@@ -1,5 +1,6 @@
 """`rusy backfill` and `rusy gaps` on the simulated exchange, as an operator types them."""
 
+import asyncio
 import json
 import os
 import pty
@@ -9,7 +10,12 @@ from typing import Any
 
 import pytest
 
+from rusy_tui.clock import SystemClock
+from rusy_tui.store.address import DatabaseAddress
+from rusy_tui.store.locks import Lock, collector_of
 from tests.system.driving import Home
+
+pytest_plugins = ["tests.store_fixtures"]
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
 
@@ -20,6 +26,8 @@ data:
     - symbol: BTCUSDT
     - symbol: ETHUSDT
 exchange: {venue: demo}
+# So slow that no bar closes meanwhile.
+demo: {speed: 1}
 """
 _BARS = 2 * 8 * (96 + 24)
 
@@ -93,10 +101,30 @@ def test_a_terminal_gets_a_bar(configured: Home) -> None:
     assert "rows/s" in drawn.decode()
 
 
+def test_one_at_a_time_fills_a_symbol(
+    configured: Home, database_address: DatabaseAddress
+) -> None:
+    at = database_address
+    url = f"postgresql://{at.user}@/{at.database}?host={at.host}&port={at.port}"
+    configured.environ["RUSY_DATABASE__URL"] = url
+    with asyncio.Runner() as runner:
+        subjects = collector_of("demo", ["ETHUSDT"])
+        lock = runner.run(Lock.take(at, SystemClock(), subjects))
+        for command in (["backfill"], ["gaps", "--repair"]):
+            refused = configured.rusy(*command)
+            assert refused.returncode == 1, refused.stderr
+            assert f"process {os.getpid()}" in refused.stderr
+            assert "ETHUSDT" in refused.stderr
+        # Looking is no collecting, and other symbols are nobody's.
+        assert configured.rusy("gaps").stdout.count("missing") == 4
+        assert configured.rusy("backfill", "--symbol", "BTCUSDT").returncode == 0
+        runner.run(lock.release())
+    assert configured.rusy("backfill").returncode == 0
+
+
 def test_an_interrupt_says_that_the_same_command_goes_on(configured: Home) -> None:
-    # Weeks of an exchange that nobody has started yet take a moment.
     process = subprocess.Popen(
-        [*configured.program, "backfill", "--days", "3000"],
+        [*configured.program, "backfill", "--days", "1400"],
         env=configured.environ,
         cwd=configured.work,
         stdin=subprocess.DEVNULL,
