@@ -25,7 +25,7 @@ def missing() -> str | None:
     if stamp.is_file() and stamp.read_bytes() == lock:
         return None
     fetched = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"],
         cwd=FOLDER,
         capture_output=True,
         text=True,
