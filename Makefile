@@ -87,7 +87,7 @@ clean: ## remove what set-up and tests made, the environment too
 
 # --- acceptance: one target a promise that is shown by a run rather than a test ----------
 
-.PHONY: done-backfill done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients done-import done-dump
+.PHONY: done-backfill done-book done-day done-demo done-kill done-bad-input done-faults done-fuzz done-replay done-busy done-clients done-import done-dump done-collect
 
 CAPTURES ?= .cache/walk
 
@@ -122,6 +122,10 @@ done-book: .venv/.stamp-dev ## the adapter's book rebuilt from recorded differen
 
 done-faults: .venv/.stamp-dev ## the adapter under each fault of the simulated exchange
 	@$(PYTEST) -v tests/faults $(ARGS)
+
+done-collect: .venv/.stamp-dev ## one collector under engines: killed, doubled, cut off, its notices lost
+	@$(PYTEST) -v -m '' tests/data_faults/test_collector.py tests/market/test_from_database.py \
+		tests/system/test_collecting.py $(ARGS)
 
 done-clients: .venv/.stamp-dev ## the official SDK and python-binance on the simulator, counted
 	@$(PYTEST) -q -m 'not training' tests/clients $(ARGS)

@@ -55,7 +55,7 @@ def forget_market(folder: Path) -> None:
 
 def _ours(path: Path) -> bool:
     """Whether a demo made it: a log, or a market's folder."""
-    if path.name.startswith("engine.log"):
+    if path.name.startswith(("engine.log", "collect.log")):
         return True
     known = ("database", simulated.ADDRESS_FILE, simulated.LOG_FILE)
     return path.is_dir() and any((path / name).exists() for name in known)

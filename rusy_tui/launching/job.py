@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rusy_tui.domain.errors import ConfigurationError, UsageError
-from rusy_tui.domain.settings import Venue
+from rusy_tui.domain.settings import DataSource, Venue
 from rusy_tui.launching import places
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             ConfigurationError: every mistake in it.
-            UsageError: an unknown symbol.
+            UsageError: an unknown symbol, or options that the configuration excludes.
         """
         from rusy_tui import config
 
@@ -99,7 +99,28 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         settings = config.demo_settings(path, **given)
         if self.replay is None:
             _known_symbols(settings.demo.symbols)
+        self._refuse_nonsense(settings)
         return self._with_mode(settings)
+
+    def _refuse_nonsense(self, settings: "Settings") -> None:
+        """What can't be had from a database that another program fills.
+
+        Raises:
+            UsageError: naming the option, the key and the remedy.
+        """
+        if settings.data.source is not DataSource.DATABASE:
+            return
+        for given, name in ((self.replay, "--replay"), (self.fresh, "--fresh")):
+            if given:
+                why = (
+                    "nobody collects a recording"
+                    if name == "--replay"
+                    else "the collector's database would be removed under it"
+                )
+                raise UsageError(
+                    f"{name} and data.source: database exclude each other: {why}. Leave the "
+                    "option out, or set data.source: exchange (RUSY_DATA__SOURCE=exchange)"
+                )
 
     def secrets(self) -> "Secrets":
         """The API key and what signs with it, from the environment or ``.env``.

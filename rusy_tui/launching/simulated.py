@@ -4,9 +4,12 @@ It outlives the engine that started it, and lets the next one on to the same acc
 """
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +18,9 @@ import structlog
 
 from rusy_tui.clock import PacedClock
 from rusy_tui.domain.clock import Pace
-from rusy_tui.domain.errors import RusyError, UnreachableError, UsageError
+from rusy_tui.domain.errors import RusyError, StorageError, UnreachableError, UsageError
 from rusy_tui.domain.settings import Settings, Venue
+from rusy_tui.launching import places
 from rusy_tui.launching.addresses import ADDRESSES
 from rusy_tui.launching.job import Job
 from rusy_tui.launching.spawn import opened_log
@@ -28,6 +32,7 @@ log = structlog.get_logger("exchange")
 
 ADDRESS_FILE = "simulator.json"
 LOG_FILE = "simulator.log"
+_STARTING_FILE = "simulator.starting"
 TOKEN_HEADER = "X-Control-Token"
 
 _START_WITHIN_S = 30.0
@@ -70,7 +75,40 @@ async def running(job: Job, settings: Settings) -> Running:
     living = await _living(folder)
     if living is not None:
         return living
-    return await _start(job, settings, folder)
+    async with _alone(folder):
+        # Another program, a collector or an engine, may have started it meanwhile.
+        return await _living(folder) or await _start(job, settings, folder)
+
+
+@contextlib.asynccontextmanager
+async def _alone(folder: Path) -> AsyncGenerator[None]:
+    """Of two programs that start a simulator, the second finds the first one's."""
+
+    def opened() -> int:
+        places.make_private(folder)
+        return os.open(folder / _STARTING_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    try:
+        descriptor = await asyncio.to_thread(opened)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: can't be written: {error.strerror}; name another folder with "
+            "--directory, or set RUSY_HOME"
+        ) from error
+    try:
+        while not _taken(descriptor):
+            await asyncio.sleep(_LOOK_EVERY_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def forget(folder: Path) -> None:

@@ -30,6 +30,7 @@ def test_the_services(root: Path) -> None:
     assert set(parsed(root, FILES[0])["services"]) == {
         "database",
         "rusy",
+        "collector",
         "prometheus",
         "grafana",
     }

@@ -40,29 +40,36 @@ def test_the_image_leaves_out_everything_it_does_not_copy(root: Path) -> None:
             assert line[1:] in text
 
 
-def test_the_unit_starts_what_the_command_line_offers(root: Path) -> None:
+UNITS = {"rusy.service": "headless", "rusy-collect.service": "collect"}
+
+
+@pytest.mark.parametrize(("name", "command"), UNITS.items())
+def test_the_units_start_what_the_command_line_offers(
+    root: Path, name: str, command: str
+) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
-    unit.read(root / "deploy" / "rusy.service")
+    unit.read(root / "deploy" / name)
     service = unit["Service"]
-    assert shlex.split(service["ExecStart"])[1:3] == ["headless", "--config"]
+    assert shlex.split(service["ExecStart"])[1:3] == [command, "--config"]
     assert shlex.split(service["ExecStartPre"])[1:3] == ["check", "--offline"]
     assert service["User"] == "rusy"
     assert service["RestartPreventExitStatus"] == "2"
-    assert service["RuntimeDirectoryMode"] == "0700"
+    assert service.get("RuntimeDirectoryMode") == ("0700" if command == "headless" else None)
     assert service["NoNewPrivileges"] == "yes"
 
 
 @pytest.mark.needs("systemd")
 @pytest.mark.verify
-def test_systemd_accepts_the_unit(root: Path) -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_accepts_the_units(root: Path, name: str) -> None:
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", root / "deploy" / "rusy.service"],
+        ["systemd-analyze", "verify", "--man=no", root / "deploy" / name],
         capture_output=True,
         text=True,
     )
     said = [line for line in done.stderr.splitlines() if "is not executable" not in line]
-    assert not [line for line in said if "rusy.service:" in line], done.stderr
+    assert not [line for line in said if f"{name}:" in line], done.stderr
 
 
 def test_prometheus_asks_where_metrics_are_served(root: Path) -> None:

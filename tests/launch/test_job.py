@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from rusy_tui.domain.errors import ConfigurationError, UsageError
-from rusy_tui.domain.settings import Mode
+from rusy_tui.domain.settings import DataSource, Mode
 from rusy_tui.launching import places
 from rusy_tui.launching.job import Job, Replay
 from rusy_tui.link.paths import LONGEST_PATH
@@ -84,3 +84,17 @@ def test_paper_has_a_folder_for_each_source_and_needs_no_key(
     assert public != other
     assert public.parent == other.parent == home / "engine"
     assert public.name.startswith("paper-")
+
+
+def test_a_database_that_others_fill_excludes_recordings_and_new_beginnings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RUSY_DATA__SOURCE", "database")
+    assert Job(demo=True).settings().data.source is DataSource.DATABASE
+    recording = Replay(file="/r/BTCUSDT-15m.csv")
+    for job, option in (
+        (Job(demo=True, replay=recording), "--replay"),
+        (Job(demo=True, fresh=True), "--fresh"),
+    ):
+        with pytest.raises(UsageError, match=f"{option} and data.source: database exclude"):
+            job.settings()
