@@ -226,10 +226,14 @@ class Home:
 
     def begin(self, *options: str) -> Engine:
         """Start a headless demo."""
+        return self.begin_command("demo", "--headless", *options)
+
+    def begin_command(self, *arguments: str) -> Engine:
+        """Start a command that logs and goes on, an engine or a collector."""
         log = self.work / f"engine-{len(self._engines)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*self.program, "demo", "--headless", *options],
+                [*self.program, *arguments],
                 **self._user,
                 env=self.environ,
                 cwd=self.work,
