@@ -160,3 +160,7 @@ done-timescale: .venv/.stamp-dev ## a real TimescaleDB: repositories, policies, 
 .PHONY: done-data-faults
 done-data-faults: .venv/.stamp-dev ## database, disk, streams, clock and collectors fail; the table equals the truth
 	@$(PYTEST) -v -m 'not training' tests/data_faults $(ARGS)
+
+.PHONY: done-interleaving
+done-interleaving: .venv/.stamp-dev ## events, pages, duplicates and revisions in any order give one table (1000 orders)
+	@RUSY_INTERLEAVINGS=1000 $(PYTEST) -q -m 'not training' tests/market/test_interleaving.py --timeout 0 $(ARGS)

@@ -96,7 +96,10 @@ class Review:
         if row.front_ms is None:
             return
         stored = {bar.open_time_ms: bar for bar in _candles(row, await self._stored(row))}
-        from_ms = row.front_ms - (BARS - 1) * row.interval.ms
+        if not stored:
+            return
+        # What is older than all that is kept is not wanted here.
+        from_ms = max(row.front_ms - (BARS - 1) * row.interval.ms, min(stored))
         page = await self._exchange.candles(
             row.symbol, row.interval, from_ms, row.front_ms, BARS, backfill=True
         )

@@ -19,6 +19,7 @@ from rusy_tui.market.judging import candle_of
 from rusy_tui.market.service import MarketService
 from rusy_tui.market.validation import alike
 from rusy_tui.store.candles import Stored
+from rusy_tui.store.errors import DatabaseRefused
 from rusy_tui.store.market_data import MarketData
 from rusy_tui.store.spool import Spool
 from tests.lockstep import in_lockstep
@@ -57,6 +58,7 @@ class CandleExchange:
         self._clock = clock
         self.missing: set[int] = set()
         self.odd: dict[int, Candle] = {}
+        self.odd_hours: dict[int, Candle] = {}
         self.calls: list[tuple[Interval, int, int]] = []
         self.failures = 0
 
@@ -93,7 +95,8 @@ class CandleExchange:
         for open_ms in range(start_ms, end_ms + 1, interval.ms):
             if open_ms in self.missing or open_ms > now_ms:
                 continue
-            made = self.odd.get(open_ms) or candle(open_ms, interval, symbol=symbol)
+            odd = self.odd_hours if interval is Interval.H1 else self.odd
+            made = odd.get(open_ms) or candle(open_ms, interval, symbol=symbol)
             closed = open_ms + interval.ms <= now_ms
             rows.append(msgspec.structs.replace(made, closed=closed))
         return rows[:limit]
@@ -115,7 +118,8 @@ class CandleExchange:
 class CandleStore:
     """The table of candles, as far as the market service uses it.
 
-    ``trouble`` is raised by every write while it is set; ``held`` keeps writes waiting.
+    ``trouble`` is raised by every write while it is set; bars that open at ``refused`` times
+    are never taken.
     """
 
     def __init__(self) -> None:
@@ -125,6 +129,12 @@ class CandleStore:
         self.written = 0
         self.trouble: Exception | None = None
         self.held: asyncio.Event | None = None
+        self.refused: set[int] = set()
+
+    def hold(self) -> asyncio.Event:
+        """Keep writes waiting until the event is set."""
+        self.held = asyncio.Event()
+        return self.held
 
     async def store(
         self, candles: Sequence[Candle], source: str, *, notify: bool = False
@@ -135,6 +145,8 @@ class CandleStore:
             await self.held.wait()
         if self.trouble is not None:
             raise self.trouble
+        if any(each.open_time_ms in self.refused for each in candles):
+            raise DatabaseRefused("a rule of the table", "23514")
         new, revised = 0, list[tuple[str, Interval, int]]()
         for each in candles:
             key = (each.symbol, each.interval, each.open_time_ms)
@@ -186,8 +198,11 @@ class FindingStore:
     def __init__(self) -> None:
         self.rows: dict[tuple[Interval | None, int, FindingKind], Finding] = {}
         self.said: list[tuple[FindingKind, Cure]] = []
+        self.trouble: Exception | None = None
 
     async def keep(self, findings: Sequence[Finding]) -> int:
+        if self.trouble is not None:
+            raise self.trouble
         for each in findings:
             self.rows[each.interval, each.open_time_ms, each.kind] = each
             self.said.append((each.kind, each.cure))
@@ -235,16 +250,23 @@ class Tables:
 class Scene:
     """A market service with what it stands on, and the bars it has announced."""
 
-    def __init__(self, clock: LockstepClock, warmup: dict[Interval, int], folder: Path) -> None:
+    def __init__(
+        self,
+        clock: LockstepClock,
+        warmup: dict[Interval, int],
+        folder: Path,
+        data: MarketData | None = None,
+    ) -> None:
         self.clock = clock
         self.exchange = CandleExchange(clock)
         self.tables = Tables()
+        self.data = data or cast(MarketData, self.tables)
         self.store = self.tables.candles
         self.journal: list[tuple[str, dict[str, Any]]] = []
         self.spool = Spool(folder)
         self.service = MarketService(
             cast(ExchangePort, self.exchange),
-            cast(MarketData, self.tables),
+            self.data,
             clock,
             symbols=["BTCUSDT"],
             warmup_bars=warmup,
