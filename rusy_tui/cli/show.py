@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from rusy_tui.domain.history import BackfillProgress
 from rusy_tui.domain.proposal import Proposal
 from rusy_tui.domain.state import Connection, OrderView, PositionView, State
 from rusy_tui.domain.trade import Trade
@@ -33,6 +34,7 @@ def status_fields(state: State, pid: int) -> dict[str, Any]:
         "symbols": state.symbols,
         "account": state.account,
         "connection": state.connection,
+        "history": state.history,
         "positions": len(state.positions),
         "orders": len(state.orders),
         "proposals": len(state.proposals),
@@ -53,6 +55,7 @@ def status(state: State, pid: int) -> str:
         f"risk left  {amount(account.day_loss_left)} of {amount(account.day_loss_limit)} USDT",
         f"connected  {_connected(state.connection)}",
         f"exchange   {_exchange(state.connection)}",
+        *_history(state.history),
         f"open       {_counts(state)}",
     ]
     return "\n".join(lines)
@@ -218,6 +221,16 @@ def _exchange(link: Connection) -> str:
         parts.append(f"takes no requests for {link.closed_for_s:.0f} s")
     parts.append(f"clock {link.offset_ms:+d} ± {link.offset_error_ms} ms")
     return ", ".join(parts)
+
+
+def _history(history: BackfillProgress | None) -> list[str]:
+    """How far the history that is being fetched is; nothing once it is whole."""
+    if history is None:
+        return []
+    left = history.seconds_left
+    minutes = "" if left is None else f", {max(1, round(left / 60))} min left"
+    rows = f"{history.rows_done:,} of {history.rows_total:,} bars"
+    return [f"history    {history.share:.0%}, {rows}{minutes}"]
 
 
 def _counts(state: State) -> str:
