@@ -19,7 +19,7 @@ from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal, UnreachableEr
 from rusy_tui.domain.history import BackfillProgress, Cure, Finding, FindingKind, Gap
 from rusy_tui.exchange.port import ExchangePort
 from rusy_tui.market.gaps import gaps_of
-from rusy_tui.market.judging import Broken, judge
+from rusy_tui.market.judging import Broken, halts, judge
 from rusy_tui.market.pages import (
     WEIGHT_A_CALL,
     Lane,
@@ -206,12 +206,25 @@ class Backfill:
         if broken:
             sound, broken = await self._judge_again(page, broken, patient=patient)
         await self._store(page.symbol, sound)
+        await self._data.findings.keep([self._halt(page, span) for span in halts(sound)])
         for span in absent(page, sound.open_time_ms):
             quarantined = [
                 (each.candle.open_time_ms, each.candle.close_time_ms) for each in broken
             ]
             for hole in without([span], quarantined):
                 await self._look_into(page, hole, patient=patient)
+
+    def _halt(self, page: Page, span: Span) -> Finding:
+        return Finding(
+            symbol=page.symbol,
+            interval=page.interval,
+            open_time_ms=span[0],
+            until_ms=span[1],
+            kind=FindingKind.HALT,
+            cure=Cure.ACCEPTED,
+            detail="no volume",
+            found_ms=self._clock.market_ms(),
+        )
 
     async def _judge_again(
         self, page: Page, first: list[Broken], *, patient: bool

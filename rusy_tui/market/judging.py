@@ -6,7 +6,7 @@ import numpy as np
 
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle
-from rusy_tui.market.pages import Page
+from rusy_tui.market.pages import Page, Span
 from rusy_tui.market.validation import fault_of
 
 
@@ -45,6 +45,21 @@ def judge(page: Page, bars: Bars) -> Judged:
             broken.append(Broken(candle, why))
             keep[row] = False
     return Judged(bars[keep], broken)
+
+
+def halts(bars: Bars) -> list[Span]:
+    """Spans of bars without volume, each run once: the exchange stood still.
+
+    Args:
+        bars: ascending.
+    """
+    still = bars.open_time_ms[bars.volume == 0]
+    ends = np.flatnonzero(np.diff(still, append=np.iinfo(np.int64).max) != bars.interval.ms)
+    begins = np.concatenate(([0], ends[:-1] + 1)) if len(still) else ends
+    return [
+        (int(still[first]), int(still[last]) + bars.interval.ms)
+        for first, last in zip(begins, ends, strict=True)
+    ]
 
 
 def candle_of(symbol: str, bars: Bars, row: int) -> Candle:

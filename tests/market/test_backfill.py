@@ -215,6 +215,23 @@ def test_absent_columns_are_nan_in_what_is_stored() -> None:
     play(scene)
 
 
+def test_bars_without_volume_are_stored_and_found_once_a_run() -> None:
+    async def scene(past: Past) -> None:
+        still = [past.first_ms + n * STEP for n in (640, 641, 642, 700)]
+        past.exchange.odd = {
+            open_ms: candle(open_ms, volume=0.0, trades=0.0, taker_buy_volume=0.0)
+            for open_ms in still
+        }
+        await past.backfill(QUARTERS).history()
+        assert past.numbers() == list(range(1200))
+        assert len(past.tables.found) == 2
+        halt = past.finding(640, FindingKind.HALT)
+        assert (halt.until_ms, halt.cure) == (past.first_ms + 643 * STEP, Cure.ACCEPTED)
+        assert past.finding(700, FindingKind.HALT).until_ms == past.first_ms + 701 * STEP
+
+    play(scene)
+
+
 def test_a_network_that_fails_is_asked_again_and_said_once() -> None:
     async def scene(past: Past) -> None:
         past.exchange.failures = 30
