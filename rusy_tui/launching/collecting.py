@@ -176,6 +176,7 @@ async def collector_of(
         upkeep=Upkeep(
             database, venue.value, clock, data.keep_days, on_servers_clock=on_servers_clock
         ),
+        lanes=[(pair.symbol, each) for pair in data.pairs for each in pair.intervals],
     )
     extras = Extras(exchange, tables, clock, data.symbols, lookback_days=data.history_days)
     return Collector(

@@ -10,7 +10,7 @@ once, and only when they are stored and nothing is missing before them. Who does
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
@@ -66,6 +66,7 @@ class MarketService:
         history_days: how many days of the past are fetched beside; None: what the warm-up
             needs and no more.
         upkeep: the daily task of what is stored; None: somebody else's.
+        lanes: symbols and intervals that are kept; None: each interval of each symbol.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class MarketService:
         journal: Append | None = None,
         history_days: int | None = None,
         upkeep: Upkeep | None = None,
+        lanes: Collection[tuple[str, Interval]] | None = None,
     ) -> None:
         self._exchange = exchange
         self._data = data
@@ -90,6 +92,7 @@ class MarketService:
             (symbol, interval): Row(symbol, interval)
             for symbol in symbols
             for interval in self._warmup
+            if lanes is None or (symbol, interval) in lanes
         }
         self._backfill = Backfill(
             exchange,
@@ -116,7 +119,9 @@ class MarketService:
             back=self._want_all,
         )
         self._mender = Mender(exchange, clock, self._notebook, self._writer, self._pass_on)
-        by_symbol = [[self._rows[symbol, each] for each in self._warmup] for symbol in symbols]
+        by_symbol = [
+            [row for (of, _), row in self._rows.items() if of == symbol] for symbol in symbols
+        ]
         self._review = Review(exchange, data, clock, self._notebook, self._writer, by_symbol)
 
     async def start(self, progress: Progress) -> None:

@@ -30,6 +30,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([], 2, "rusy headless"),
         (["attach"], 2, "needs a terminal"),
         (["headless"], 2, "there is no configuration"),
+        (["collect"], 2, "there is no configuration"),
+        (["collect", "--directory", "x"], 2, "needs --demo"),
         (["check", "--offline"], 2, "there is no configuration"),
         (["demo", "--speed", "max"], 2, "--headless"),
         (["demo", "--headless", "--speed", "max"], 2, "--mode auto"),

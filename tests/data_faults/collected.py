@@ -225,13 +225,16 @@ async def _scene(
 def played(
     act: Callable[[Scene], Awaitable[T]],
     *,
-    symbols: tuple[str, ...] = (SYMBOL,),
+    collected: Settings | None = None,
     accounts: int = 1,
 ) -> T:
-    """Play a scene in lockstep, and return what came of it."""
+    """Play a scene in lockstep, and return what came of it.
+
+    ``collected``: the collector's settings, where they are not those of :func:`configured`.
+    """
 
     async def main(clock: LockstepClock) -> T:
-        async with _scene(clock, configured(symbols), accounts) as scene:
+        async with _scene(clock, collected or configured(), accounts) as scene:
             return await act(scene)
 
     return in_lockstep(START_MS, main)

@@ -1,11 +1,14 @@
 """One collector serves many engines, whatever happens to it."""
 
+import dataclasses
 import os
 import socket
 
 import pytest
 
+from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import StorageError
+from rusy_tui.domain.settings import Pair, Timeframe
 from rusy_tui.launch_lockstep import World
 from tests.data_faults.collected import START_MS, STEP, SYMBOL, Scene, configured, played
 
@@ -134,3 +137,28 @@ def test_a_collector_that_lost_its_place_to_another_gives_up() -> None:
         assert await scene.differences(START_MS + 3 * STEP) == []
 
     played(act)
+
+
+def test_each_pair_has_the_timeframes_that_are_written_for_it() -> None:
+    made = configured()
+    minutes = Pair(
+        symbol="ETHUSDT",
+        timeframes=tuple(Timeframe(interval=each) for each in Interval),
+    )
+    data = dataclasses.replace(made.data, pairs=(Pair(symbol=SYMBOL), minutes), lookback_days=1)
+
+    async def act(scene: Scene) -> set[tuple[str, str]]:
+        await scene.collector.start()
+        await scene.play()
+        await scene.at(1.2)
+        query = "SELECT DISTINCT symbol, timeframe FROM market_data WHERE open_time >= $1"
+        rows = await scene.data.database.rows(query, START_MS - 4 * STEP)
+        return {(row["symbol"], row["timeframe"]) for row in rows}
+
+    assert played(act, collected=dataclasses.replace(made, data=data)) == {
+        ("BTCUSDT", "15m"),
+        ("BTCUSDT", "1h"),
+        ("ETHUSDT", "1m"),
+        ("ETHUSDT", "15m"),
+        ("ETHUSDT", "1h"),
+    }

@@ -10,7 +10,7 @@ import pytest
 
 from rusy_tui.clock import SystemClock
 from rusy_tui.domain.errors import StorageError
-from rusy_tui.store.locks import Lock, account_of, collector_of
+from rusy_tui.store.locks import Lock, account_of, collector_of, holders
 from rusy_tui.store.market_data import MarketData
 from rusy_tui.store.pool import Database, connect
 from rusy_tui.store.store import Store
@@ -167,3 +167,16 @@ async def test_a_server_that_falls_silent_no_longer_holds_a_lock_for_us(
         os.kill(pid, signal.SIGCONT)
     await watched.until(lambda: watched.told[-1] is None)
     await watched.end()
+
+
+async def test_who_holds_what_is_told_and_who_has_gone_is_not(database: Database) -> None:
+    subjects = collector_of("demo", ["A", "B"])
+    assert await holders(database, subjects) == dict.fromkeys(subjects)
+    lock = await Lock.take(database.address, SystemClock(), subjects[:1])
+    described = (await holders(database, subjects))[subjects[0]]
+    assert described is not None
+    assert described.startswith(ME)
+    assert (await holders(database, subjects))[subjects[1]] is None
+    await lock.release()
+    while (await holders(database, subjects))[subjects[0]] is not None:
+        pass
