@@ -261,8 +261,8 @@ class Engine:
         self._keep_up(self._on_market_events)
         self._keep_up(self._on_closed_bars)
         self._keep_up(self._bars.run)
-        if self._parts.extras is not None:
-            self._keep_up(self._parts.extras.run)
+        if (extras := self._parts.extras) is not None:
+            self._keep_up(lambda: extras.run(self._say_data))
         self._keep_up(self._lookout.run)
         self._keep_up(self._lookout.watch_contracts)
         self._spawn(self._attention.run())
@@ -469,6 +469,9 @@ class Engine:
 
     def _say_execution(self, text: str, tone: str) -> None:
         self._teller.say("exec", text, tone)
+
+    def _say_data(self, text: str, tone: str) -> None:
+        self._teller.say("data", text, tone)
 
     def _halt(self, gate: str, why: str) -> None:
         if any(g.name == gate and g.halted for g in self._gates.closed):

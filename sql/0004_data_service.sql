@@ -61,7 +61,7 @@ CREATE TABLE findings (
     until_time timestamptz NOT NULL,
     kind text NOT NULL CHECK (kind IN (
         'broken', 'halt', 'jump', 'hour differs', 'revised', 'missing', 'duplicate',
-        'broken row', 'contradicted', 'finer than tick', 'unknown tick')),
+        'broken row', 'broken mark price', 'contradicted', 'finer than tick', 'unknown tick')),
     cure text NOT NULL CHECK (cure IN ('open', 'refetched', 'accepted', 'quarantined')),
     detail text NOT NULL,
     found_at timestamptz NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE funding_rates (
     PRIMARY KEY (venue, symbol, at)
 );
 COMMENT ON TABLE funding_rates IS 'What longs paid shorts at each funding time';
-COMMENT ON COLUMN funding_rates.at IS 'The funding time, UTC';
+COMMENT ON COLUMN funding_rates.at IS 'The funding time, UTC, floored to the minute';
 COMMENT ON COLUMN funding_rates.rate IS 'Fraction of notional; negative: shorts paid';
 COMMENT ON COLUMN funding_rates.mark_price IS 'Quote asset; NaN: the source has none';
 

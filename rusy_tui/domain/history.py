@@ -4,14 +4,22 @@ All figures are market data: floats, NaN where a source has none, never 0 for it
 """
 
 import enum
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from rusy_tui.domain.candle import Candle, Interval
 
+if TYPE_CHECKING:
+    # One-shot commands, which know this module, do without numpy.
+    from rusy_tui.domain.bars import Times
+
+_MINUTE_MS = 60_000
+_T = TypeVar("_T", int, "Times")
+
 
 class FundingRate(msgspec.Struct, frozen=True, kw_only=True):
-    """What was paid at one funding time.
+    """What was paid at one funding time, which is the key: see :func:`payment_ms`.
 
     ``rate`` is a fraction of notional, longs paid when it was positive; ``mark_price`` in the
     quote asset, NaN where the source does not tell it.
@@ -21,6 +29,19 @@ class FundingRate(msgspec.Struct, frozen=True, kw_only=True):
     time_ms: int
     rate: float
     mark_price: float
+
+
+def payment_ms(time_ms: _T) -> _T:
+    """The funding time that a payment is known by: its instant floored to the minute.
+
+    The exchange stamps payments some milliseconds after the hour, and not alike in REST,
+    archives and recordings. Contracts pay every hour at most, so that one minute never has
+    two payments. Whoever writes funding rates takes their times from here.
+
+    Args:
+        time_ms: as it was told; one, or an array of them.
+    """
+    return time_ms - time_ms % _MINUTE_MS
 
 
 class MarkCandle(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +116,9 @@ class FindingKind(enum.StrEnum):
 
     BROKEN_ROW = "broken row"
     """A row of an imported file breaks a rule: of the bar itself nothing is known by that."""
+
+    BROKEN_MARK_PRICE = "broken mark price"
+    """The mark price over a bar breaks a rule; of the bar's own candle that says nothing."""
 
     CONTRADICTED = "contradicted"
     """An imported file says otherwise than the exchange did, or an earlier file; that stays."""

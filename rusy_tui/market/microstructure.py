@@ -30,7 +30,6 @@ class Microstructure:
         series: where rows are kept.
         clock: for waiting.
         symbols: of which rows are kept.
-        say: told when the database takes none, and when it does again.
     """
 
     def __init__(
@@ -39,13 +38,11 @@ class Microstructure:
         series: Series[BarStats],
         clock: Clock,
         symbols: Sequence[str],
-        say: Callable[[str], None],
     ) -> None:
         self._exchange = exchange
         self._series = series
         self._clock = clock
         self._symbols = tuple(symbols)
-        self._say = say
         self._statistics: BarStatistics | None = None
         self._waiting: deque[BarStats] = deque(maxlen=MOST_WAITING)
         self._in_trouble = False
@@ -58,8 +55,12 @@ class Microstructure:
             self._statistics = BarStatistics(self._symbols, now_ms)
         self._statistics.see(event)
 
-    async def run(self) -> None:
-        """Close every bar a little after its end, for ever."""
+    async def run(self, say: Callable[[str, str], None]) -> None:
+        """Close every bar a little after its end, for ever.
+
+        Args:
+            say: told when the database takes none, when it does again, and in which tone.
+        """
         while True:
             now_ms = self._exchange.exchange_ms()
             next_ms = Interval.M15.floor(now_ms) + Interval.M15.ms
@@ -67,9 +68,9 @@ class Microstructure:
             # Several, where market time runs fast or stood still.
             ended_ms = max(next_ms, Interval.M15.floor(self._exchange.exchange_ms()))
             await self._clock.sleep(GRACE_S)
-            await self._close(ended_ms)
+            await self._close(ended_ms, say)
 
-    async def _close(self, until_ms: int) -> None:
+    async def _close(self, until_ms: int, say: Callable[[str, str], None]) -> None:
         if self._statistics is not None:
             self._waiting.extend(self._statistics.close(until_ms))
         rows = list(self._waiting)
@@ -78,9 +79,9 @@ class Microstructure:
         except StorageError as error:
             if not self._in_trouble:
                 self._in_trouble = True
-                self._say(f"microstructure not stored, trying again: {error}")
+                say(f"microstructure not stored, trying again: {error}", "ask")
             return
         self._waiting.clear()
         if self._in_trouble:
             self._in_trouble = False
-            self._say("microstructure is stored again")
+            say("microstructure is stored again", "info")

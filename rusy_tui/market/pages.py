@@ -52,6 +52,21 @@ def newest_first(lane: Lane, spans: Iterable[Span], rows: int = ROWS_A_CALL) -> 
     ]
 
 
+def covering(holes: Iterable[Span], longest_ms: int) -> list[Span]:
+    """Spans that cover holes, newest first: as few as can be, none longer than that."""
+    rest, spans = sorted(holes), list[Span]()
+    while rest:
+        until_ms = from_ms = rest[-1][1]
+        least_ms = until_ms - longest_ms
+        while rest and rest[-1][1] > least_ms:
+            begin_ms, _ = rest.pop()
+            from_ms = max(begin_ms, least_ms)
+            if begin_ms < least_ms:
+                rest.append((begin_ms, least_ms))
+        spans.append((from_ms, until_ms))
+    return spans
+
+
 def in_turns(lanes: Iterable[Sequence[Page]]) -> list[Page]:
     """The pages of several lanes: the first of each, then the second of each, and so on."""
     rounds = chain.from_iterable(zip_longest(*lanes))

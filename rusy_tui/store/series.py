@@ -61,6 +61,16 @@ class Series(Generic[S]):
             " AND timeframe = $3" if "timeframe" in self._keys else " AND $3::text IS NULL"
         )
         self._select = f"SELECT {listed} {self._of}"
+        # The step before the span stands for the row before it.
+        self._holes = (
+            "SELECT before + step, after FROM ("
+            "SELECT before, step, lead(before, 1, $5) OVER (ORDER BY before) AS after FROM ("
+            "SELECT $4::timestamptz - $6::bigint * interval '1 millisecond' AS before "
+            f"UNION ALL SELECT {self._time} {self._of} "
+            f"AND {self._time} >= $4 AND {self._time} < $5) AS known, "
+            "(SELECT $6::bigint * interval '1 millisecond' AS step) AS steps) AS pairs "
+            "WHERE after > before + $7::bigint * interval '1 millisecond' ORDER BY before"
+        )
 
     async def store(self, rows: Sequence[S]) -> int:
         """Write rows, in any order; how many were new or other than before.
@@ -104,6 +114,33 @@ class Series(Generic[S]):
             msgspec.convert(dict(zip(self._fields, row, strict=True)), self._kind)
             for row in rows
         ]
+
+    async def holes(
+        self,
+        symbol: str,
+        interval: str | None,
+        from_ms: int,
+        until_ms: int,
+        *,
+        step_ms: int,
+        apart_ms: int,
+    ) -> list[tuple[int, int]]:
+        """Where rows are missing in [from, until), as spans of instants [from, until).
+
+        Args:
+            symbol: of the rows.
+            interval: of the bars; None where the table is not about bars.
+            from_ms: the first instant, ms.
+            until_ms: the first one that is left out, ms; a row is taken to stand there.
+            step_ms: the least time between two rows: so long after a row a hole begins.
+            apart_ms: the most between two rows where none is missing; on a grid, its step.
+        """
+        if from_ms >= until_ms:
+            return []
+        rows = await self._database.rows(
+            self._holes, self._venue, symbol, interval, from_ms, until_ms, step_ms, apart_ms
+        )
+        return [(row[0], row[1]) for row in rows]
 
     async def bounds_ms(self, symbol: str, interval: str | None) -> tuple[int, int] | None:
         """The instants of the oldest and the newest row, ms; None when there is none."""

@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,11 +16,24 @@ from rusy_tui.clock import LockstepClock
 from rusy_tui.domain.account import ExchangeStatus
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import ExchangeError, StorageError
-from rusy_tui.domain.history import FundingRate, MarkCandle, OpenInterest
+from rusy_tui.domain.history import (
+    Cure,
+    Finding,
+    FindingKind,
+    FundingRate,
+    MarkCandle,
+    OpenInterest,
+)
 from rusy_tui.domain.instrument import Instrument
 from rusy_tui.domain.market import InstrumentChanged, MarketTrade, MarkPrice, StreamRestored
 from rusy_tui.exchange.port import ExchangePort
-from rusy_tui.market.extras import AFTER_CLOSE_S, AGAIN_S, SETTLED_S, Extras
+from rusy_tui.market.extras import (
+    AFTER_CLOSE_S,
+    AGAIN_S,
+    HOLES_EVERY_S,
+    SETTLED_S,
+    Extras,
+)
 from rusy_tui.market.lanes import FUNDING_ROWS, INTEREST_ROWS, MARK_ROWS
 from rusy_tui.market.microstructure import GRACE_S
 from rusy_tui.store.address import DatabaseAddress
@@ -53,6 +67,8 @@ class Listed:
         self.asked: Counter[str] = Counter()
         self.failing: set[str] = set()
         self.odd: dict[int, MarkCandle] = {}
+        # Quarters, and funding times, that it does not have.
+        self.lacking: set[int] = set()
         self.late_ms = 0
         self.used = 0
         self.ticks = Decimal("0.1")
@@ -84,8 +100,9 @@ class Listed:
         last_ms = interval.floor(self.exchange_ms() - self.late_ms) - interval.ms
         return [
             self.odd.get(at_ms) or mark(at_ms, interval)
-            for at_ms in self._grid(start_ms, min(end_ms, last_ms), interval.ms)[:limit]
-        ]
+            for at_ms in self._grid(start_ms, min(end_ms, last_ms), interval.ms)
+            if interval is Interval.H1 or at_ms not in self.lacking
+        ][:limit]
 
     async def funding_rates(
         self, symbol: str, start_ms: int, end_ms: int, limit: int
@@ -96,8 +113,9 @@ class Listed:
         # The exchange pays a little after the hour; its first rates had no mark price.
         return [
             FundingRate(symbol=symbol, time_ms=at_ms + 3, rate=0.0001, mark_price=0.0)
-            for at_ms in self._grid(start_ms - 3, last_ms - 3, 8 * HOUR_MS)[:limit]
-        ]
+            for at_ms in self._grid(start_ms - 3, last_ms - 3, 8 * HOUR_MS)
+            if at_ms not in self.lacking
+        ][:limit]
 
     async def open_interest(
         self, symbol: str, start_ms: int, end_ms: int, limit: int
@@ -144,9 +162,10 @@ class Scene:
     def start(self) -> Extras:
         extras = Extras(
             cast(ExchangePort, self.exchange), self.data, self.clock, [SYMBOL],
-            lookback_days=self.lookback_days, say=self.said.append,
+            lookback_days=self.lookback_days,
         )  # fmt: skip
-        self._running = asyncio.get_running_loop().create_task(extras.run())
+        running = extras.run(lambda text, tone: self.said.append(f"{tone}: {text}"))
+        self._running = asyncio.get_running_loop().create_task(running)
         return extras
 
     async def stop(self) -> None:
@@ -189,9 +208,8 @@ async def assert_whole(scene: Scene, now_ms: int) -> None:
         assert await scene.times("mark_prices", interval) == wanted
     eight_ms = 8 * HOUR_MS
     first_ms = -(-listed_ms // eight_ms) * eight_ms
-    assert await scene.times("funding_rates") == [
-        at_ms + 3 for at_ms in range(first_ms, now_ms - 3, eight_ms)
-    ]
+    # By the hour, though it was paid a little after.
+    assert await scene.times("funding_rates") == list(range(first_ms, now_ms - 3, eight_ms))
     kept = await scene.times("open_interest")
     assert kept == list(range(kept[0], now_ms + 1, QUARTER_MS))
     assert kept[0] <= max(listed_ms, now_ms - 29 * DAY_MS) + QUARTER_MS
@@ -224,7 +242,7 @@ def test_all_that_the_exchange_has_is_there_in_the_end(play: Play) -> None:
     play(scene, 100)
 
 
-def test_an_end_at_any_moment_leaves_no_hole_and_nothing_is_asked_for_again(
+def test_after_ends_at_any_moment_all_is_there_and_nothing_is_asked_for_again(
     play: Play,
 ) -> None:
     async def scene(scene: Scene) -> None:
@@ -232,9 +250,6 @@ def test_an_end_at_any_moment_leaves_no_hole_and_nothing_is_asked_for_again(
             scene.start()
             await scene.clock.sleep(SETTLED_S + 0.13 * number)
             await scene.stop()
-            marks = await scene.times("mark_prices", Interval.M15)
-            if marks:
-                assert marks == list(range(marks[0], marks[-1] + 1, QUARTER_MS))
             # Longer away than a page at times: what is new is then more than one.
             await scene.clock.sleep(6 * 86_400 if number % 4 == 3 else 1000)
         scene.start()
@@ -284,7 +299,7 @@ def test_new_rows_come_after_each_close_and_each_funding_time(play: Play) -> Non
             newest = (await scene.times("mark_prices", interval))[-1]
             assert newest == funding_ms - interval.ms
         assert (await scene.times("open_interest"))[-1] == funding_ms
-        assert (await scene.times("funding_rates"))[-1] == funding_ms + 3
+        assert (await scene.times("funding_rates"))[-1] == funding_ms
         assert scene.exchange.asked["funding"] == asked["funding"] + 1
         quarters = (funding_ms - Interval.M15.floor(now_ms)) // QUARTER_MS
         assert scene.exchange.asked["marks 15m"] - asked["marks 15m"] <= 2 * quarters
@@ -314,16 +329,19 @@ def test_what_fails_is_said_once_and_keeps_nobody_else_from_going_on(play: Play)
         scene.exchange.failing = {"interest", "marks 1h"}
         scene.start()
         await scene.clock.sleep(300)
-        (said,) = scene.said
-        assert "502" in said
+        # Once a table, however often and for how many symbols and intervals.
+        assert len(scene.said) == 2
+        assert all(said.startswith("ask: ") and "502" in said for said in scene.said)
         assert len(await scene.times("mark_prices", Interval.M15)) > 40 * 96
         assert await scene.times("funding_rates")
         assert await scene.times("open_interest") == []
         scene.exchange.failing = set()
         await scene.clock.sleep(900)
         await assert_whole(scene, scene.clock.market_ms())
-        assert len(scene.said) == 2
-        assert "goes on" in scene.said[1]
+        assert sorted(scene.said[2:]) == [
+            "info: mark prices kept again",
+            "info: open interest kept again",
+        ]
         await scene.stop()
 
     play(scene, 50)
@@ -353,6 +371,152 @@ def test_a_row_that_breaks_a_rule_is_set_aside_and_holds_up_nothing(play: Play) 
         marks = await scene.times("mark_prices", Interval.M15)
         assert odd_ms not in marks
         assert {odd_ms - QUARTER_MS, odd_ms + QUARTER_MS} <= {*marks}
+        (found,) = await scene.data.findings.listed()
+        assert (found.kind, found.cure) == (FindingKind.BROKEN_MARK_PRICE, Cure.QUARANTINED)
+        assert (found.interval, found.open_time_ms) == (Interval.M15, odd_ms)
+        assert found.until_ms == odd_ms + QUARTER_MS
+        assert found.candle is not None
+        assert (found.candle.low, found.candle.close) == (0.0, 101.0)
+        assert math.isnan(found.candle.volume)
+        await scene.stop()
+
+    play(scene, 10)
+
+
+def test_a_broken_mark_price_leaves_the_finding_of_its_candle_alone(play: Play) -> None:
+    async def scene(scene: Scene) -> None:
+        odd_ms = Interval.M15.floor(NOW_MS) - 5 * QUARTER_MS
+        of_candle = Finding(
+            symbol=SYMBOL, interval=Interval.M15, open_time_ms=odd_ms,
+            until_ms=odd_ms + QUARTER_MS, kind=FindingKind.BROKEN, cure=Cure.OPEN,
+            detail="high 1 is below open 2", found_ms=NOW_MS,
+        )  # fmt: skip
+        await scene.data.findings.keep([of_candle])
+        scene.exchange.odd[odd_ms] = mark(odd_ms, Interval.M15, high=math.inf)
+        scene.start()
+        await scene.clock.sleep(120)
+        assert len(await scene.data.findings.listed()) == 2
+        assert await scene.data.findings.listed(kinds=[FindingKind.BROKEN]) == [of_candle]
+        assert scene.said == []
+        await scene.stop()
+        # Asked for again by the next run, and the exchange has mended it.
+        del scene.exchange.odd[odd_ms]
+        scene.start()
+        await scene.clock.sleep(120)
+        assert odd_ms in await scene.times("mark_prices", Interval.M15)
+        (found,) = await scene.data.findings.listed(kinds=[FindingKind.BROKEN_MARK_PRICE])
+        assert found.cure is Cure.REFETCHED
+        await scene.stop()
+
+    play(scene, 10)
+
+
+async def imported(scene: Scene, from_days: int, until_days: int) -> None:
+    """Rows of the days [from, until) before now, as an import brings them."""
+    today_ms = NOW_MS - NOW_MS % DAY_MS
+    from_ms, until_ms = today_ms - from_days * DAY_MS, today_ms - until_days * DAY_MS
+    for interval in (Interval.M15, Interval.H1):
+        times = range(from_ms, until_ms, interval.ms)
+        await scene.data.mark_prices.store([mark(at_ms, interval) for at_ms in times])
+    await scene.data.funding_rates.store(
+        [
+            FundingRate(symbol=SYMBOL, time_ms=at_ms, rate=0.0001, mark_price=math.nan)
+            for at_ms in range(from_ms, until_ms, 8 * HOUR_MS)
+        ]
+    )
+
+
+def test_holes_between_imported_months_are_filled(play: Play) -> None:
+    async def scene(scene: Scene) -> None:
+        await imported(scene, 90, 60)
+        await imported(scene, 30, 0)
+        scene.start()
+        await scene.clock.sleep(300)
+        await assert_whole(scene, scene.clock.market_ms())
+        # What is there is not asked for: 30 days of quarters twice, 6 pages each and a look.
+        assert scene.exchange.asked["marks 15m"] < 17
+        await scene.stop()
+
+    play(scene, 120)
+
+
+def test_a_month_that_was_imported_long_ago_does_not_go_before_what_is_new(
+    play: Play,
+) -> None:
+    async def scene(scene: Scene) -> None:
+        await imported(scene, 90, 60)
+        scene.exchange.used = 1300
+        scene.start()
+        await scene.clock.sleep(60)
+        marks = await scene.times("mark_prices", Interval.M15)
+        assert marks[-1] == Interval.M15.floor(NOW_MS) - QUARTER_MS
+        assert scene.exchange.asked["marks 15m"] <= 2
+        await scene.stop()
+
+    play(scene, 100)
+
+
+def test_a_hole_of_the_exchange_is_asked_for_once_a_run(play: Play) -> None:
+    async def scene(scene: Scene) -> None:
+        day_ms = NOW_MS - NOW_MS % DAY_MS - 20 * DAY_MS
+        scene.exchange.lacking = {*range(day_ms, day_ms + DAY_MS, QUARTER_MS)}
+        scene.start()
+        await scene.clock.sleep(300)
+        marks = await scene.times("mark_prices", Interval.M15)
+        assert not scene.exchange.lacking & {*marks}
+        assert day_ms - QUARTER_MS in marks
+        paid = await scene.times("funding_rates")
+        assert {b - a for a, b in pairwise(paid)} == {8 * HOUR_MS, 32 * HOUR_MS}
+        begun = Counter(scene.exchange.asked)
+        await scene.clock.sleep(2 * HOLES_EVERY_S)
+        asked = scene.exchange.asked - begun
+        # Each new quarter, and nothing else.
+        assert asked["marks 15m"] == 2 * HOLES_EVERY_S * 1000 / QUARTER_MS
+        assert asked["funding"] == 0
+        await scene.stop()
+        scene.exchange.asked.clear()
+        scene.exchange.lacking.clear()
+        scene.start()
+        await scene.clock.sleep(300)
+        await assert_whole(scene, scene.clock.market_ms())
+        assert scene.exchange.asked["marks 15m"] <= 4
+        await scene.stop()
+
+    play(scene, 40)
+
+
+def test_a_row_that_the_exchange_has_too_late_is_asked_for_in_the_same_run(
+    play: Play,
+) -> None:
+    async def scene(scene: Scene) -> None:
+        # One is a hole already at the start, the other comes to be.
+        late_ms = Interval.M15.floor(NOW_MS)
+        scene.exchange.lacking = {late_ms - 2 * QUARTER_MS, late_ms}
+        scene.start()
+        await scene.clock.sleep(3600)
+        marks = await scene.times("mark_prices", Interval.M15)
+        assert late_ms not in marks
+        assert late_ms + QUARTER_MS in marks
+        scene.exchange.lacking.clear()
+        await scene.clock.sleep(HOLES_EVERY_S)
+        marks = await scene.times("mark_prices", Interval.M15)
+        assert {late_ms - 2 * QUARTER_MS, late_ms} <= {*marks}
+        await scene.stop()
+
+    play(scene, 10)
+
+
+def test_a_payment_known_by_the_full_hour_is_the_exchanges_a_little_after(
+    play: Play,
+) -> None:
+    async def scene(scene: Scene) -> None:
+        await imported(scene, 5, 2)
+        # Nothing is missing between, but the exchange is asked for what is beside it.
+        scene.start()
+        await scene.clock.sleep(300)
+        times = await scene.times("funding_rates")
+        assert len(times) == len({at_ms // 60_000 for at_ms in times})
+        await assert_whole(scene, scene.clock.market_ms())
         await scene.stop()
 
     play(scene, 10)

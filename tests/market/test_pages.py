@@ -12,6 +12,7 @@ from rusy_tui.market.pages import (
     Page,
     Span,
     absent,
+    covering,
     in_turns,
     newest_first,
     seconds_left,
@@ -91,3 +92,13 @@ def test_time_left_is_the_pace_until_now_or_what_the_budget_lets_through() -> No
     assert seconds_left(5000, 1000.0, 20, 100, 2160) == 5.0
     # 4420 of weight, 100 at once and 2160 in each minute after.
     assert seconds_left(5000, 1000.0, 4420, 100, 2160) == 120.0
+
+
+def test_holes_are_covered_by_as_few_spans_as_can_be() -> None:
+    assert covering([], 10) == []
+    assert covering([(3, 5)], 10) == [(3, 5)]
+    assert covering([(0, 2), (6, 7), (11, 12), (30, 55)], 10) == [
+        (45, 55), (35, 45), (30, 35), (6, 12), (0, 2),
+    ]  # fmt: skip
+    # One that reaches over a span's begin goes on in the next.
+    assert covering([(0, 8), (9, 14)], 10) == [(4, 14), (0, 4)]

@@ -85,6 +85,43 @@ async def test_a_row_is_kept_once_and_its_last_word_counts(data: MarketData) -> 
     assert await data.funding_rates.store([]) == 0
 
 
+async def test_holes_are_told_on_a_grid_and_by_the_longest_distance(
+    data: MarketData,
+) -> None:
+    marks = [
+        MarkCandle(
+            symbol=BTC, interval=Interval.M15, open_time_ms=START + n * STEP,
+            open=1.0, high=1.0, low=1.0, close=1.0,
+        )
+        for n in (2, 3, 5, 8)
+    ]  # fmt: skip
+    await data.mark_prices.store(marks)
+
+    async def missing(first: int, end: int, interval: str = "15m") -> list[tuple[int, int]]:
+        holes = await data.mark_prices.holes(
+            BTC, interval, START + first * STEP, START + end * STEP,
+            step_ms=STEP, apart_ms=STEP,
+        )  # fmt: skip
+        return [((a - START) // STEP, (b - START) // STEP) for a, b in holes]
+
+    assert await missing(0, 10) == [(0, 2), (4, 5), (6, 8), (9, 10)]
+    assert await missing(2, 4) == []
+    assert await missing(2, 2) == []
+    assert await missing(2, 4, "1h") == [(2, 4)]
+    hour_ms = 4 * STEP
+    paid = (0, 8, 12, 24, 32)
+    await data.funding_rates.store(
+        [
+            FundingRate(symbol=BTC, time_ms=START + n * hour_ms, rate=1e-4, mark_price=5.0)
+            for n in paid
+        ]
+    )
+    holes = await data.funding_rates.holes(
+        BTC, None, START, START + 33 * hour_ms, step_ms=hour_ms, apart_ms=8 * hour_ms
+    )
+    assert holes == [(START + 13 * hour_ms, START + 24 * hour_ms)]
+
+
 async def test_bars_are_kept_apart_by_interval_and_venue(
     data: MarketData, database: Database
 ) -> None:

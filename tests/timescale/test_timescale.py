@@ -308,6 +308,9 @@ async def answers(database: Database) -> Sequence[object]:
         await data.funding_rates.between(BTC, None, START, until_ms),
         await data.open_interest.bounds_ms(BTC, None),
         await data.mark_prices.between(BTC, "15m", START, until_ms),
+        await data.mark_prices.holes(
+            BTC, "15m", START, until_ms, step_ms=900_000, apart_ms=900_000
+        ),
         await data.microstructure.between(BTC, "15m", START, until_ms),
         await store.predictions.between(BTC, Interval.M15, START, until_ms),
         await store.predictions.count(START, until_ms),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rusy_tui.domain.bars import COLUMNS, Bars, Floats, Times
 from rusy_tui.domain.candle import Candle, Interval
-from rusy_tui.domain.history import FindingKind
+from rusy_tui.domain.history import FindingKind, payment_ms
 from rusy_tui.market import hours
 from rusy_tui.market.importing.reading import PRICES, Table, plausible
 from rusy_tui.market.importing.report import FileRefused, SetAside
@@ -127,7 +127,7 @@ class JudgedFunding:
 def judge_funding(table: Table, now_ms: int) -> JudgedFunding:
     """Hold the rows of a file of funding rates to the rules.
 
-    Two rows of one minute are of one payment: recorded times are some milliseconds late.
+    Two rows of one minute are of one payment, and known by it from here on.
     """
     times, rate = table.open_time_ms, table.columns["funding_rate"]
     mark = table.columns.get("mark_price", np.full(len(table), np.nan))
@@ -141,9 +141,9 @@ def judge_funding(table: Table, now_ms: int) -> JudgedFunding:
         _Rule((mark <= 0) | np.isinf(mark), lambda row: f"a mark price of {mark[row]}"),
     ]
     set_aside, sound = _applied(table, rules, lambda row: None)
-    rows = np.flatnonzero(sound)
+    rows, paid = np.flatnonzero(sound), payment_ms(times)
     kept, equal, unlike = _once(
-        minutes(times)[rows],
+        paid[rows],
         rows,
         lambda one, other: bool(rate[one] == rate[other]),
     )
@@ -159,14 +159,8 @@ def judge_funding(table: Table, now_ms: int) -> JudgedFunding:
         for row in group
     ]
     return JudgedFunding(
-        times[kept], rate[kept], mark[kept], table.lines[kept], equal, set_aside
+        paid[kept], rate[kept], mark[kept], table.lines[kept], equal, set_aside
     )
-
-
-def minutes(times: Times) -> Times:
-    """Times to the nearest minute, ms."""
-    nearest: Times = (times + 30_000) // 60_000 * 60_000
-    return nearest
 
 
 # --- rules --------------------------------------------------------------------------------

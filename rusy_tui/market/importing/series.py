@@ -6,6 +6,7 @@ These tables keep no former versions: the finding tells them.
 
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from rusy_tui.domain.bars import Bars
@@ -14,7 +15,6 @@ from rusy_tui.market.importing.judging import JudgedFunding
 from rusy_tui.market.importing.reading import PRICES
 from rusy_tui.store.market_data import MarketData
 
-_MINUTE_MS = 60_000
 _CHUNK = 50_000
 
 
@@ -30,7 +30,7 @@ class Written:
 async def bring_funding(
     market: MarketData, symbol: str, judged: JudgedFunding, *, archive: bool
 ) -> Written:
-    """Write funding rates. A payment within the same minute is the same one.
+    """Write funding rates, each known by its minute.
 
     Raises:
         StorageError: none of them is written.
@@ -39,16 +39,14 @@ async def bring_funding(
     if not len(judged.time_ms):
         return written
     first_ms, last_ms = int(judged.time_ms[0]), int(judged.time_ms[-1])
-    stored = await market.funding_rates.between(
-        symbol, None, first_ms - _MINUTE_MS, last_ms + _MINUTE_MS
-    )
-    kept = {_minute(each.time_ms): each for each in stored}
+    stored = await market.funding_rates.between(symbol, None, first_ms, last_ms + 1)
+    kept = {each.time_ms: each for each in stored}
     due = []
     rows = zip(
         judged.time_ms.tolist(), judged.rate.tolist(), judged.mark_price.tolist(), strict=True
     )
     for row, (time_ms, rate, mark) in enumerate(rows):
-        known = kept.get(_minute(time_ms))
+        known = kept.get(time_ms)
         given = FundingRate(symbol=symbol, time_ms=time_ms, rate=rate, mark_price=mark)
         if known is None:
             written.stored += 1
@@ -59,13 +57,7 @@ async def bring_funding(
             written.unlike[row] = f"rate {rate:.12g} for {known.rate:.12g}"
             if archive:
                 written.stored += 1
-                # The stored instant is the key: another one would be another payment.
-                due.append(
-                    FundingRate(
-                        symbol=symbol, time_ms=known.time_ms, rate=rate,
-                        mark_price=known.mark_price,
-                    )
-                )  # fmt: skip
+                due.append(msgspec.structs.replace(known, rate=rate))
     await market.funding_rates.store(due)
     return written
 
@@ -114,7 +106,3 @@ async def bring_mark_prices(
                 due.append(given)
         await market.mark_prices.store(due)
     return written
-
-
-def _minute(time_ms: int) -> int:
-    return (time_ms + _MINUTE_MS // 2) // _MINUTE_MS

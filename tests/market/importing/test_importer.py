@@ -357,13 +357,16 @@ async def test_funding_rates_are_one_a_payment(market: MarketData, tmp_path: Pat
     at = [START_MS + n * 28_800_000 for n in range(6)]
     await market.funding_rates.store(
         [
-            FundingRate(symbol=BTC, time_ms=at[1] + 4, rate=1e-4, mark_price=100.0),
-            FundingRate(symbol=BTC, time_ms=at[2] + 7, rate=3e-4, mark_price=101.0),
+            FundingRate(symbol=BTC, time_ms=at[1], rate=1e-4, mark_price=100.0),
+            FundingRate(symbol=BTC, time_ms=at[2], rate=3e-4, mark_price=101.0),
         ]
     )
     recorded = write_parquet(
         tmp_path / "BTCUSDT-8h.parquet",
-        {"open_time": [*at[:4], at[0], 5], "funding_rate": [1e-4, 1e-4, 2e-4, 0.0, 1e-4, 0.1]},
+        {
+            "open_time": [at[0], at[1] + 4, *at[2:4], at[0] + 7, 5],
+            "funding_rate": [1e-4, 1e-4, 2e-4, 0.0, 1e-4, 0.1],
+        },
     )
     report = await imported(market, recorded)
     # The third differs from the exchange's own, the fifth repeats the first, the last is old.
@@ -375,8 +378,8 @@ async def test_funding_rates_are_one_a_payment(market: MarketData, tmp_path: Pat
     assert counts(await imported(market, archive)) == (2, 2, 0, 0)
     stored = await market.funding_rates.between(BTC, None, START_MS, FAR_MS)
     assert [(each.time_ms - START_MS, each.rate) for each in stored] == [
-        (0, 1e-4), (28_800_004, 1e-4), (57_600_007, 2e-4), (86_400_000, 0.0),
-        (115_200_003, -1e-4),
+        (0, 1e-4), (28_800_000, 1e-4), (57_600_000, 2e-4), (86_400_000, 0.0),
+        (115_200_000, -1e-4),
     ]  # fmt: skip
     assert stored[2].mark_price == 101.0
     before = await _table(market)
