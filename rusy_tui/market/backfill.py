@@ -18,6 +18,7 @@ from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import ExchangeError, ExchangeRefusal, UnreachableError
 from rusy_tui.domain.history import BackfillProgress, Cure, Finding, FindingKind, Gap
 from rusy_tui.exchange.port import ExchangePort
+from rusy_tui.market import hours
 from rusy_tui.market.gaps import gaps_of
 from rusy_tui.market.judging import Broken, halts, judge
 from rusy_tui.market.pages import (
@@ -137,11 +138,19 @@ class Backfill:
     async def history(self) -> None:
         """Fetch all that is missing; a network that fails is asked again for ever.
 
+        Hours that were fetched are then held against their quarters.
+
         Raises:
             ExchangeRefusal: the exchange does not let us read.
             StorageError: the database is lost; the same call goes on later.
         """
-        await self._fetch(await self.plan(), self._calls_at_once, patient=True)
+        pages = await self.plan()
+        await self._fetch(pages, self._calls_at_once, patient=True)
+        for symbol in dict.fromkeys(page.symbol for page in pages):
+            if {Interval.M15, Interval.H1} <= {
+                kind for name, kind in self.lanes if name == symbol
+            }:
+                await self._prove_hours([page for page in pages if page.symbol == symbol])
 
     async def plan(self) -> list[Page]:
         """What history is missing, in the order in which it will be asked for."""
@@ -175,6 +184,44 @@ class Backfill:
         candles = await self._patiently(first)
         first_ms = candles[0].open_time_ms if candles else until_ms
         return await gaps_of(self._data, lane, max(from_ms, first_ms), until_ms)
+
+    async def _prove_hours(self, pages: Sequence[Page]) -> None:
+        """Hold the hours of these pages of one symbol against their quarters.
+
+        Those that differ are read again, with their quarters; what differs then is the
+        exchange's own word, and real.
+        """
+        symbol = pages[0].symbol
+        from_ms = Interval.H1.floor(min(page.from_ms for page in pages))
+        until_ms = max(page.until_ms for page in pages)
+        found = await self._differing(symbol, from_ms, until_ms)
+        for open_ms, detail in found.items():
+            end_ms = open_ms + Interval.H1.ms
+            for interval in (Interval.M15, Interval.H1):
+                page = Page(symbol, interval, open_ms, end_ms)
+                await self._store(
+                    symbol, judge(page, await self._read(page, patient=True)).sound
+                )
+            still = (await self._differing(symbol, open_ms, end_ms)).get(open_ms)
+            finding = Finding(
+                symbol=symbol,
+                interval=Interval.H1,
+                open_time_ms=open_ms,
+                until_ms=end_ms,
+                kind=FindingKind.HOUR_DIFFERS,
+                cure=Cure.REFETCHED if still is None else Cure.ACCEPTED,
+                detail=still or detail,
+                found_ms=self._clock.market_ms(),
+            )
+            await self._data.findings.keep([finding])
+
+    async def _differing(self, symbol: str, from_ms: int, until_ms: int) -> dict[int, str]:
+        """Hours that are not what their quarters make, and how."""
+        candles = self._data.candles
+        quarters = await candles.range(symbol, Interval.M15, from_ms, until_ms)
+        whole = await candles.range(symbol, Interval.H1, from_ms, until_ms)
+        found = await self._clock.in_thread(lambda: hours.differing(whole, quarters))
+        return {each.open_time_ms: each.detail for each in found}
 
     # --- fetching ---
 

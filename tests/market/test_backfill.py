@@ -232,6 +232,26 @@ def test_bars_without_volume_are_stored_and_found_once_a_run() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("mended", [True, False])
+def test_an_hour_that_is_not_its_quarters_is_read_again(mended: bool) -> None:
+    async def scene(past: Past) -> None:
+        past.tables.again = True
+        hour_ms = past.first_ms + 160 * STEP
+        odd = candle(hour_ms, Interval.H1, high=900.0, volume=40.0)
+        right = past.exchange._hour(odd)
+        past.exchange.hours_given = {hour_ms: [odd, right if mended else odd]}
+        await past.backfill().history()
+        assert past.numbers() == list(range(1200))
+        key = ("BTCUSDT", Interval.H1, hour_ms)
+        finding = past.tables.found[*key, FindingKind.HOUR_DIFFERS]
+        assert "high 900" in finding.detail
+        assert finding.cure is (Cure.REFETCHED if mended else Cure.ACCEPTED)
+        assert past.tables.rows[key].high == (right.high if mended else 900.0)
+        assert len(past.tables.found) == 1
+
+    play(scene)
+
+
 def test_a_network_that_fails_is_asked_again_and_said_once() -> None:
     async def scene(past: Past) -> None:
         past.exchange.failures = 30
