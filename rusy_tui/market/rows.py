@@ -29,6 +29,11 @@ class Seen(enum.Enum):
 class Row:
     """The bars of one symbol and interval.
 
+    Args:
+        symbol: of the bars.
+        interval: of the bars.
+        window: how many bars anything stands on; what was broken before is no matter.
+
     Attributes:
         front_ms: open time of the last bar before which none is missing; None before any.
         suspects: bars of which something was told that the exchange must be asked about, by
@@ -38,7 +43,8 @@ class Row:
             and when (monotonic s) that was first seen.
     """
 
-    def __init__(self, symbol: str, interval: Interval) -> None:
+    def __init__(self, symbol: str, interval: Interval, window: int = REMEMBERED) -> None:
+        self._window = window
         self.symbol = symbol
         self.interval = interval
         self.front_ms: int | None = None
@@ -158,4 +164,7 @@ class Row:
             oldest_ms = self.front_ms - REMEMBERED * self.interval.ms
             for open_ms in [each for each in self._received if each < oldest_ms]:
                 del self._received[open_ms]
+            first_ms = self.front_ms - self._window * self.interval.ms
+            for open_ms in [each for each in self.broken if each < first_ms]:
+                del self.broken[open_ms]
         return passed

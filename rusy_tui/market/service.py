@@ -89,9 +89,9 @@ class MarketService:
         self._clock = clock
         self._warmup = dict(warmup_bars)
         self._rows: dict[_Key, Row] = {
-            (symbol, interval): Row(symbol, interval)
+            (symbol, interval): Row(symbol, interval, bars)
             for symbol in symbols
-            for interval in self._warmup
+            for interval, bars in self._warmup.items()
             if lanes is None or (symbol, interval) in lanes
         }
         self._backfill = Backfill(

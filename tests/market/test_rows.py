@@ -81,6 +81,17 @@ def test_what_lies_far_behind_is_forgotten() -> None:
     assert row.received(row.front_ms or 0) is not None
 
 
+def test_what_was_broken_matters_as_long_as_a_window_holds_it() -> None:
+    row = Row("BTCUSDT", Interval.M15, 5)
+    row.begin(START_MS)
+    row.broken[START_MS] = "high below low"
+    for number in range(1, 6):
+        row.stored(bar(number))
+        assert row.late_ms(START_MS + (number + 1) * STEP) == number * STEP
+    row.stored(bar(6))
+    assert row.late_ms(START_MS + 7 * STEP) == 0
+
+
 @given(st.permutations(range(12)), st.sets(st.integers(0, 10)))
 def test_whatever_the_order_each_bar_is_passed_on_once_and_in_order(
     order: list[int], absent: set[int]
