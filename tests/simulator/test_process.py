@@ -45,6 +45,10 @@ class _Process:
         with urllib.request.urlopen(request, timeout=10) as reply:
             return json.load(reply)
 
+    def public(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.at['rest_url']}{path}", timeout=10) as reply:
+            return json.load(reply)
+
     def signed(self, method: str, path: str, **values: object) -> Any:
         clock = f"{self.at['rest_url']}/fapi/v1/time"
         with urllib.request.urlopen(clock, timeout=10) as reply:
@@ -180,6 +184,16 @@ def test_it_ends_when_nobody_asks_any_more(tmp_path: Path) -> None:
         assert simulator.process.wait(timeout=20) == 0
     assert (tmp_path / "simulator-journal.json").exists()
     assert not simulator.file.exists()
+
+
+def test_it_stays_while_somebody_without_a_key_asks(tmp_path: Path) -> None:
+    with _simulator(tmp_path, "--idle", "2") as simulator:
+        until_s = time.monotonic() + 4
+        while time.monotonic() < until_s:
+            simulator.public("/fapi/v1/klines?symbol=BTCUSDT&interval=1h")
+            time.sleep(0.1)
+        assert simulator.process.poll() is None
+        assert simulator.process.wait(timeout=20) == 0
 
 
 def _refused(*options: str) -> tuple[int, str]:

@@ -80,7 +80,7 @@ class RestInterface:
         self.keep: Callable[[], None] = _nothing
         """Called after a signed request that may have changed something, before its reply."""
         self.last_asked_s = clock.monotonic_s()
-        """When a client last asked for anything with a key; monotonic seconds."""
+        """When a client last asked for anything; monotonic seconds."""
 
     def add_routes(self, app: web.Application) -> None:
         """Put every endpoint into an application."""
@@ -198,10 +198,11 @@ class RestInterface:
         except UnicodeDecodeError:
             raise Refusal(-1100, "Illegal characters found in a parameter.") from None
         self.limits.weigh(address, endpoint.path, endpoint.weight(parameters))
+        # Whoever asks: a backfill has no key, and is minutes at it.
+        self.last_asked_s = self._clock.monotonic_s()
         account: Account | None = None
         if endpoint.security is not Security.NONE:
             account = account_of_key(self._exchange, request.headers.get(_KEY_HEADER))
-            self.last_asked_s = self._clock.monotonic_s()
         if endpoint.security is Security.SIGNED and account is not None:
             check_signature(account, query.encode(), body)
             now_ms = self._clock.market_ms() + self._faults.clock_offset_ms(
