@@ -1,6 +1,7 @@
 """What commands that trade nothing stand on: the database, and the exchange's public data."""
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ async def market_data(
         job: with the configuration.
         settings: of the job.
         clock: times the calls; the system's unless the market has its own.
-        venue: another one than the configured.
+        venue: another one than the configured; its embedded database goes with it.
 
     Raises:
         StorageError: the database can't be reached or used, or is newer than this program.
@@ -50,11 +51,14 @@ async def market_data(
     from rusy_tui.store.migrations import migrate
     from rusy_tui.store.pool import Database
 
+    if venue is not None:
+        exchange = dataclasses.replace(settings.exchange, venue=venue)
+        settings = dataclasses.replace(settings, exchange=exchange)
     async with server(job, settings) as address:
         database = await Database.open(address, clock or SystemClock(), _DATABASE_CALLS)
         try:
             await migrate(database, sql_dir())
-            yield MarketData(database, (venue or settings.exchange.venue).value)
+            yield MarketData(database, settings.exchange.venue.value)
         finally:
             await database.close()
 

@@ -159,3 +159,17 @@ def test_without_the_exchange_gaps_count_from_the_first_stored_bar(home: Home) -
     assert done.stdout == "nothing is missing\n"
     assert "the exchange was not asked where its candles begin" in done.stderr
     assert home.rusy("backfill").returncode == 3
+
+
+def test_another_venue_is_looked_at_where_an_import_wrote(configured: Home) -> None:
+    """Each venue has an embedded database of its own."""
+    hour_ms, first_ms = 3_600_000, 1_672_531_200_000
+    rows = [f"{first_ms + n * hour_ms},1,2,{low},1,1" for n, low in ((0, 1), (1, 9), (3, 1))]
+    file = configured.work / "BTCUSDT-1h.csv"
+    file.write_text("\n".join(["open_time,open,high,low,close,volume", *rows]))
+    assert configured.rusy("import", str(file)).returncode == 0
+    lane = ("--symbol", "BTCUSDT", "--interval", "1h", "--venue", "live")
+    found = _told(configured, "gaps", *lane)
+    first = found["gaps"][0]
+    assert (found["venue"], first["from_ms"], first["bars"]) == ("live", first_ms + hour_ms, 2)
+    assert "broken row" in configured.rusy("gaps", *lane, "--findings").stdout
