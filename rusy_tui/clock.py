@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 # Never wait longer than this for a pace that might change meanwhile.
 _PACE_CHECK_S = 0.05
+# Nor than this for a wall clock that might be set, or of a machine that might sleep: timers
+# stand still then, the wall clock doesn't.
+_WALL_CHECK_S = 1.0
 
 
 class _NotCounted:
@@ -59,7 +62,7 @@ class SystemClock:
 
     async def sleep_until_market(self, market_ms: int) -> None:
         while (left_ms := market_ms - self.market_ms()) > 0:
-            await asyncio.sleep(left_ms / 1000)
+            await asyncio.sleep(min(left_ms / 1000, _WALL_CHECK_S))
 
     @contextmanager
     def outside_work(self) -> Generator[None]:

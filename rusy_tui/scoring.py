@@ -24,7 +24,8 @@ from rusy_tui.market.source import BarSource
 from rusy_tui.store.store import Store
 from rusy_tui.teller import Teller
 
-# A bar that closed longer ago than this is scored, but nothing is proposed of it (P5).
+# A bar that closed longer ago than this is scored, but nothing is proposed of it (P5), and it
+# ends no trade: what is said of the market is no longer so.
 FRESH_BAR_MS = 300_000
 
 
@@ -97,13 +98,14 @@ class Scoring:
         self, side: Side | None, prediction: Prediction, quarters: Bars, close_ms: int
     ) -> None:
         symbol = prediction.symbol
+        stale = self._clock.market_ms() - close_ms > FRESH_BAR_MS
         life = self._executor.lives.get(symbol)
         if life is not None:
             against = side is life.trade.side.opposite
-            if against and life.open and self._settings.strategy.opposite_signal_exit:
+            exits = self._settings.strategy.opposite_signal_exit and not stale
+            if against and life.open and exits:
                 self._executor.ask_exit(symbol, ExitReason.OPPOSITE_SIGNAL)
             return
-        stale = self._clock.market_ms() - close_ms > FRESH_BAR_MS
         book = self._outlook.book(symbol)
         if side is None or stale or book is None or not self._gates.open:
             return

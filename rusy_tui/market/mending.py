@@ -87,8 +87,10 @@ class Mender:
         The closing event of a quiet symbol comes late or, across a reconnect, never.
         """
         while True:
-            close_ms = row.interval.floor(self._exchange.exchange_ms()) + row.interval.ms
-            await self._clock.sleep_until_market(close_ms)
+            now_ms = self._exchange.exchange_ms()
+            left_ms = row.interval.floor(now_ms) + row.interval.ms - now_ms
+            # The exchange's time may be another than ours.
+            await self._clock.sleep_until_market(self._clock.market_ms() + left_ms)
             await self._clock.sleep(CLOSE_GRACE_S)
             if row.broken or self._lacks(row):
                 self.want(row)

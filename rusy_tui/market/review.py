@@ -64,7 +64,8 @@ class Review:
         """Look after each hour, for ever."""
         while True:
             now_ms = self._exchange.exchange_ms()
-            await self._clock.sleep_until_market(Interval.H1.floor(now_ms) + Interval.H1.ms)
+            left_ms = Interval.H1.floor(now_ms) + Interval.H1.ms - now_ms
+            await self._clock.sleep_until_market(self._clock.market_ms() + left_ms)
             await self._clock.sleep(AFTER_S)
             for rows in self._symbols:
                 try:

@@ -6,6 +6,7 @@ once, and waits here for those before it.
 """
 
 import enum
+import math
 
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.history import FindingKind
@@ -62,8 +63,10 @@ class Row:
         return f"{self.symbol} {self.interval}"
 
     def begin(self, front_ms: int | None) -> None:
-        """All that is stored up to an open time is whole, and was passed on."""
+        """All that is stored up to an open time is whole, and was passed on or is history."""
         self.front_ms = front_ms
+        reached_ms = math.inf if front_ms is None else front_ms
+        self._ahead = {at: bar for at, bar in self._ahead.items() if at > reached_ms}
 
     def received(self, open_ms: int) -> Candle | None:
         """A bar as it was last received; None when it was not, or too long ago."""

@@ -104,7 +104,7 @@ class MarketService:
             calls_at_once=CALLS_BESIDE_TRADING,
         )
         self._with_history = history_days is not None
-        self._fetching = False
+        self._fetching = self._begun = False
         self._closed: asyncio.Queue[Candle] = asyncio.Queue()
         self._waiters: list[tuple[Row, int, asyncio.Future[None]]] = []
         self._notebook = Notebook(data.findings, journal, clock)
@@ -141,6 +141,7 @@ class MarketService:
             await asyncio.wait([telling])
         for row in self._rows.values():
             row.begin(await self._front_ms(row))
+        self._begun = True
         await self._notebook.write()
 
     async def run(self) -> None:
@@ -283,7 +284,10 @@ class MarketService:
                 text = f"{source}: {detail or 'other than before'}"
                 self._doubt(row, candle.open_time_ms, FindingKind.REVISED, text)
             self._mended(row, candle)
-            self._pass_on(row.stored(candle))
+            whole = row.stored(candle)
+            # What a former run left is history by now, as is what the warm-up fetches.
+            if self._begun:
+                self._pass_on(whole)
 
     def _mended(self, row: Row, candle: Candle) -> None:
         """A bar is stored: what was set aside before is no matter any more."""

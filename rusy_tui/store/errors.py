@@ -31,8 +31,10 @@ class DatabaseRefused(StorageError):
 
 
 # Connection trouble, resources used up (disk full among them), an operator stopping the
-# server, an error of its disk. All may pass, so callers wait and repeat.
-_PASSING = ("08", "53", "57P", "58")
+# server, an error of its disk; a server that takes no writes for now (25006: a hosted one whose
+# disk is nearly full, a primary that was demoted), a deadlock or another lost race (40), a lock
+# or a statement that took too long for the server. All may pass, so callers wait and repeat.
+_PASSING = ("08", "25006", "40", "53", "55P03", "57014", "57P", "58")
 
 
 def _from_server(error: asyncpg.PostgresError) -> StorageError:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rusy_tui.domain.history import FindingKind
 from rusy_tui.store.address import DatabaseAddress
 from rusy_tui.store.embedded import EmbeddedServer
 from tests.data_faults.proxy import Proxy
@@ -43,7 +44,9 @@ def test_a_database_that_is_stopped_for_a_minute_loses_nothing(
 def test_hours_without_a_database_and_a_kill_in_between_lose_nothing(
     database_address: DatabaseAddress, tmp_path: Path
 ) -> None:
-    """What waits on the disk is read by the next start, before anything else."""
+    """What waits on the disk is read by the next start, before anything else; it is history
+    then, which nobody votes on.
+    """
 
     async def act(scene: Scene) -> None:
         proxy = Proxy(database_address)
@@ -56,12 +59,15 @@ def test_hours_without_a_database_and_a_kill_in_between_lose_nothing(
         waiting = scene.spool.rows
         assert waiting == 2 * (12 + 3)
         await scene.stop()
+        scene.passed.clear()
         await proxy.start()
         await scene.start()
         assert await scene.noted(written=waiting)
         assert await scene.table() == scene.truth()
         await scene.minute(226)
         assert await scene.table() == scene.truth()
+        closed = {(bar.close_time_ms - START_MS) // 60_000 for bar in scene.passed}
+        assert closed == {210, 225}
         await scene.stop()
         await proxy.close()
 
@@ -96,6 +102,41 @@ def test_a_full_disk_of_the_database_holds_bars_back_until_it_has_room(
         await scene.must_hold()
         away = await scene.noted(state="away")
         assert any("53100" in note["why"] for note in away)
+        assert await scene.noted(state="back")
+        await scene.stop()
+
+    under(act, database_address, tmp_path)
+
+
+@pytest.mark.parametrize("state", ["25006", "40P01", "55P03", "57014"])
+def test_a_database_that_takes_no_writes_for_a_while_holds_bars_back(
+    database_address: DatabaseAddress, tmp_path: Path, state: str
+) -> None:
+    """A hosted one whose disk is nearly full, a deadlock, a limit of the server's own: the bar
+    is not at fault, so it waits on the disk and is not set aside.
+    """
+
+    async def act(scene: Scene) -> None:
+        await scene.start()
+        await scene.minute(14)
+        execute = scene.store.database.execute
+        await execute(
+            f"""
+            CREATE FUNCTION not_now() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE 'not now' USING ERRCODE = '{state}'; END $$
+            """
+        )
+        await execute(
+            "CREATE TRIGGER not_now BEFORE INSERT ON market_data "
+            "FOR EACH ROW EXECUTE FUNCTION not_now()"
+        )
+        await scene.minute(15.5)
+        assert scene.spool.rows == 2
+        assert await scene.cures(FindingKind.BROKEN) == []
+        await execute("DROP TRIGGER not_now ON market_data")
+        await scene.minute(31)
+        await scene.must_hold()
+        assert await scene.cures(FindingKind.BROKEN) == []
         assert await scene.noted(state="back")
         await scene.stop()
 

@@ -1,10 +1,13 @@
 """What later votes do to an open trade, and what comes of a vote in the end."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.candle import Candle, Interval
+from rusy_tui.domain.errors import UnreachableError
 from rusy_tui.domain.modes import Mode
 from rusy_tui.domain.trade import ExitReason, Trade, TradeState
 from tests.engine.votes import BAR_MS, LONG, NEITHER, SHORT, START_MS, Scene, played, wide
@@ -72,6 +75,42 @@ def test_where_it_is_configured_off_no_vote_ends_a_trade(
     made = wide((BTC,), Mode.AUTO)
     off = dataclasses.replace(made.strategy, opposite_signal_exit=False)
     played(dataclasses.replace(made, strategy=off), act, monkeypatch)
+
+
+def test_a_vote_on_a_bar_that_came_late_ends_no_trade(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a long sleep: what an old bar said does not count, what the newest says does."""
+
+    async def act(scene: Scene) -> None:
+        trade, number = await _entered(scene, LONG)
+        exchange, bars = scene.parts.exchange, scene.parts.bars
+        candles, take = exchange.candles, bars.take
+        until_ms = START_MS + (number + 8) * BAR_MS + 6 * 60_000
+
+        def silent() -> bool:
+            return scene.clock.market_ms() < until_ms
+
+        async def unreachable(*args: Any, **named: Any) -> Sequence[Candle]:
+            if silent():
+                raise UnreachableError("no answer")
+            return await candles(*args, **named)
+
+        monkeypatch.setattr(exchange, "candles", unreachable)
+        monkeypatch.setattr(bars, "take", lambda each: None if silent() else take(each))
+        scene.votes[BTC] = SHORT
+        await scene.clock.sleep_until_market(until_ms)
+        await scene.bar(number + 8)
+        await scene.clock.sleep(10)
+        still = await scene.open_trade()
+        assert still is not None
+        assert still.trade_id == trade.trade_id
+
+        await scene.bar(number + 9)
+        await scene.clock.sleep(30)
+        assert await scene.open_trade() is None
+
+    played(wide((BTC,), Mode.AUTO), act, monkeypatch)
 
 
 def test_the_return_over_its_horizon_is_written_beside_each_prediction(

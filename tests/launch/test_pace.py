@@ -1,11 +1,12 @@
-"""A collector's clock keeps the pace that an engine sets."""
+"""A collector's clock keeps the pace that an engine sets; a machine's own may be set."""
 
 import asyncio
 import time
 
+import pytest
 from aiohttp import web
 
-from rusy_tui.clock import PacedClock
+from rusy_tui.clock import PacedClock, SystemClock
 from rusy_tui.domain.clock import Pace
 from rusy_tui.launching.simulated import TOKEN_HEADER, Place, SimulatorPace
 
@@ -64,3 +65,17 @@ async def test_a_pace_that_others_set_is_followed() -> None:
         await asyncio.gather(following, return_exceptions=True)
         await control.close()
         await runner.cleanup()
+
+
+async def test_a_wait_for_market_time_ends_soon_after_the_machine_slept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The wall clock has gone on then, or was set; what a timer counts has not."""
+    clock, now_ns = SystemClock(), time.time_ns()
+    slept_ns = 0
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + slept_ns)
+    waiting = asyncio.create_task(clock.sleep_until_market(clock.market_ms() + 3_600_000))
+    await asyncio.sleep(0.01)
+    slept_ns = 3_600_000_000_000
+    async with asyncio.timeout(10):
+        await waiting

@@ -52,7 +52,9 @@ def candle(open_ms: int, interval: Interval = Interval.M15, **changed: object) -
 
 
 class CandleExchange:
-    """Gives the candles of any span; ``missing`` open times are not there yet."""
+    """Gives the candles of any span; ``missing`` open times are not there yet, and its clock is
+    ``ahead_ms`` ahead of ours.
+    """
 
     def __init__(self, clock: LockstepClock) -> None:
         self._clock = clock
@@ -60,7 +62,7 @@ class CandleExchange:
         self.odd: dict[int, Candle] = {}
         self.odd_hours: dict[int, Candle] = {}
         self.calls: list[tuple[Interval, int, int]] = []
-        self.failures = 0
+        self.failures = self.ahead_ms = 0
 
     def status(self) -> ExchangeStatus:
         return ExchangeStatus(
@@ -74,7 +76,7 @@ class CandleExchange:
         )
 
     def exchange_ms(self) -> int:
-        return self._clock.market_ms()
+        return self._clock.market_ms() + self.ahead_ms
 
     async def candles(
         self,

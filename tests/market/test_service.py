@@ -194,6 +194,22 @@ def test_a_closing_event_that_never_comes_is_made_up_for_over_rest() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("ahead_s", [-45, 45])
+def test_a_late_closing_event_is_told_by_the_exchange_s_clock(ahead_s: int) -> None:
+    """Ours may be off, which the adapter measures; a bar closes when the exchange says so."""
+
+    async def scene(scene: Scene) -> None:
+        scene.exchange.ahead_ms = ahead_s * 1000
+        await scene.live()
+        close_ms = START_MS + Interval.M15.ms - scene.exchange.ahead_ms
+        await scene.clock.sleep_until_market(close_ms - 1)
+        assert 0 not in scene.opens()
+        await scene.clock.sleep(2.5)
+        assert scene.opens() == [0]
+
+    play(scene)
+
+
 def test_a_bar_that_rest_gives_late_is_asked_for_again_soon() -> None:
     async def scene(scene: Scene) -> None:
         await scene.live()

@@ -131,3 +131,20 @@ async def test_a_full_disk_may_pass(database: Database) -> None:
     with pytest.raises(DatabaseLost, match="53100"):
         await database.execute("DO $$ BEGIN RAISE 'full' USING ERRCODE = '53100'; END $$")
     assert await database.value("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("state", ["25006", "40001", "40P01", "55P03", "57014", "57P01"])
+async def test_a_server_that_can_not_just_now_is_asked_again(
+    database: Database, state: str
+) -> None:
+    with pytest.raises(DatabaseLost, match=state):
+        await database.execute(f"DO $$ BEGIN RAISE 'not now' USING ERRCODE = '{state}'; END $$")
+
+
+async def test_a_server_that_only_reads_is_asked_again(database: Database) -> None:
+    """As a hosted one whose disk is nearly full, or a primary that was demoted."""
+    await database.execute("CREATE TABLE t (a int)")
+    async with database.session() as session:
+        await session.execute("SET default_transaction_read_only = on")
+        with pytest.raises(DatabaseLost, match="25006"):
+            await session.execute("INSERT INTO t VALUES (1)")
