@@ -52,6 +52,19 @@ def judge_candles(candles: Any, rows: Any) -> None:
         compare(candle, row, {**_ROW, "closed": given(over), **asked})
 
 
+def judge_bars(bars: Any, rows: Any) -> None:
+    """The same candles as columns; those that still form are left out."""
+    closed = [
+        row
+        for index, row in enumerate(rows)
+        if number(row[0]) + Interval.M15.ms <= OPEN_MS or index < len(rows) - 1
+    ]
+    columns = {name: getattr(bars, name).tolist() for name in _ROW}
+    assert {len(column) for column in columns.values()} == {len(closed)}
+    for index, row in enumerate(closed):
+        compare({name: column[index] for name, column in columns.items()}, row, _ROW)
+
+
 def judge_mark_candles(candles: Any, rows: Any) -> None:
     asked = {"symbol": given("BTCUSDT"), "interval": given(Interval.M15)}
     places = {name: _ROW[name] for name in ("open_time_ms", "open", "high", "low", "close")}

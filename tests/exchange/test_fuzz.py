@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from rusy_tui.domain.account import (
     OrderChanged,
     TriggerRejected,
 )
+from rusy_tui.domain.bars import Bars
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.market import (
     BookDepth,
@@ -35,7 +37,7 @@ from rusy_tui.domain.market import (
     MarkPrice,
 )
 from rusy_tui.domain.order import OrderBook
-from rusy_tui.exchange import account_replies, answers, market_replies
+from rusy_tui.exchange import account_replies, answers, columns, market_replies
 from rusy_tui.exchange.market_events import Reply, book_message, market_message
 from rusy_tui.exchange.newest import Newest
 from rusy_tui.exchange.order_book import BookDiff
@@ -199,6 +201,12 @@ def reply(
     return Fuzzed(shown, lambda body: parse(body, *args), judge, messages, name)
 
 
+def bars_of(between: bytes, body: bytes) -> Bars:
+    """A reply's candles as columns: without blanks, as the exchange sends it, or with them."""
+    text = body.replace(b'", "', b'","').replace(b'","', between)
+    return columns.bars(text, "BTCUSDT", Interval.M15, OPEN_MS)
+
+
 FUZZED = [
     reply(
         answers.error_body, replies.judge_error,
@@ -234,6 +242,14 @@ FUZZED = [
         market_replies.candles, replies.judge_candles,
         [[samples.kline(OPEN_MS - 900_000, "30011.25"), samples.kline(OPEN_MS)], []],
         "BTCUSDT", Interval.M15, OPEN_MS,
+    ),
+    *(
+        Fuzzed(
+            name, partial(bars_of, between), replies.judge_bars,
+            [[samples.kline(OPEN_MS - 900_000, "30011.25"), samples.kline(OPEN_MS)], []],
+            "columns.bars", Bars,
+        )
+        for name, between in (("columns.bars", b'","'), ("columns.bars spaced", b'", "'))
     ),
     reply(
         market_replies.mark_price_candles, replies.judge_mark_candles,
