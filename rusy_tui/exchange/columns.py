@@ -52,7 +52,10 @@ def bars(body: bytes, symbol: str, interval: Interval, sure_ms: int) -> Bars:
     if body.translate(None, _PLAIN):
         # Spaces and the like: looked at value by value.
         candles = market_replies.candles(body, symbol, interval, sure_ms)
-        return Bars.of(interval, [candle for candle in candles if candle.closed])
+        try:
+            return Bars.of(interval, [candle for candle in candles if candle.closed])
+        except OverflowError as error:
+            raise MalformedError(str(error)) from error
     rows = decode(_ROWS, body)
     if rows and rows[-1].open_time + interval.ms > sure_ms:
         rows.pop()
