@@ -42,6 +42,8 @@ class Row:
         broken: bars that every answer so far gave broken, by open time, and how.
         holes: bars that the exchange did not give though it gave later ones, by open time,
             and when (monotonic s) that was first seen.
+        revised_s: bars of which the exchange told other figures than before, by open time, and
+            when it last did, monotonic.
     """
 
     def __init__(self, symbol: str, interval: Interval, window: int = REMEMBERED) -> None:
@@ -52,6 +54,7 @@ class Row:
         self.suspects: dict[int, tuple[FindingKind, str]] = {}
         self.broken: dict[int, str] = {}
         self.holes: dict[int, float] = {}
+        self.revised_s: dict[int, float] = {}
         # Received: remembered until well behind the front.
         self._received: dict[int, Candle] = {}
         # Stored, and not passed on yet.
@@ -167,6 +170,8 @@ class Row:
             oldest_ms = self.front_ms - REMEMBERED * self.interval.ms
             for open_ms in [each for each in self._received if each < oldest_ms]:
                 del self._received[open_ms]
+            for open_ms in [each for each in self.revised_s if each < oldest_ms]:
+                del self.revised_s[open_ms]
             first_ms = self.front_ms - self._window * self.interval.ms
             for open_ms in [each for each in self.broken if each < first_ms]:
                 del self.broken[open_ms]

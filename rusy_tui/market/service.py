@@ -10,6 +10,7 @@ once, and only when they are stored and nothing is missing before them. Who does
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from rusy_tui.domain.bars import COLUMNS, Bars
@@ -24,7 +25,7 @@ from rusy_tui.market.backfill import (
     SHARE_BESIDE_TRADING,
     Backfill,
 )
-from rusy_tui.market.mending import CLOSE_GRACE_S, Mender
+from rusy_tui.market.mending import CLOSE_GRACE_S, LONGEST_RETRY_S, Mender
 from rusy_tui.market.notebook import Append, Notebook
 from rusy_tui.market.pages import without
 from rusy_tui.market.review import Review
@@ -46,6 +47,8 @@ LOOK_S = 30.0
 JUMP_S = 2.0
 # History that a lost database stopped goes on after this, wall seconds.
 HISTORY_RETRY_S = 60.0
+# A bar that the exchange revised twice within this is not asked about at once, wall seconds.
+AGREE_S = 2 * LONGEST_RETRY_S
 # How far the warm-up is, is told this often, wall seconds.
 TELL_S = 1.0
 
@@ -282,7 +285,12 @@ class MarketService:
             if (*key, candle.open_time_ms) in revised:
                 detail = "other than before" if former is None else _difference(former, candle)
                 text = f"{source}: {detail or 'other than before'}"
-                self._doubt(row, candle.open_time_ms, FindingKind.REVISED, text)
+                now_s = self._clock.monotonic_s()
+                before_s = row.revised_s.get(candle.open_time_ms, -math.inf)
+                row.revised_s[candle.open_time_ms] = now_s
+                # Replicas that disagree must not have us ask without end: ever less often.
+                fresh = now_s - before_s > AGREE_S
+                self._doubt(row, candle.open_time_ms, FindingKind.REVISED, text, at_once=fresh)
             self._mended(row, candle)
             whole = row.stored(candle)
             # What a former run left is history by now, as is what the warm-up fetches.
@@ -338,12 +346,19 @@ class MarketService:
         kind: FindingKind,
         detail: str,
         candle: Candle | None = None,
+        *,
+        at_once: bool = True,
     ) -> None:
-        """The exchange must be asked about a bar; its answer decides."""
+        """The exchange must be asked about a bar; its answer decides.
+
+        What need not be at once is asked about in the mender's own time, at the next close at
+        the latest.
+        """
         row.suspects[open_ms] = (kind, detail)
         span_ms = (open_ms, open_ms + row.interval.ms)
         self._find(row, span_ms, kind, Cure.OPEN, detail, candle)
-        self._mender.want(row)
+        if at_once:
+            self._mender.want(row)
 
     def _find(
         self,

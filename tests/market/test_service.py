@@ -1,13 +1,16 @@
 """Closed bars reach the engine in order, once, whole, and only when they are stored."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
-from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.history import Cure, FindingKind
 from rusy_tui.market.mending import CLOSE_GRACE_S, CONFIRM_S
+from rusy_tui.market.review import AFTER_S
 from rusy_tui.market.service import BEHIND_AFTER_S
 from tests.market.row import HOUR_MS, START_MS, Scene, bar, candle, play
 
@@ -348,6 +351,48 @@ def test_a_revision_is_kept_and_passed_on_to_nobody() -> None:
         assert scene.opens() == [0, 1, 2, 3]
 
     play(scene, {M15: 20})
+
+
+def test_replicas_that_disagree_about_a_bar_are_not_asked_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each second answer is another one; when they agree at last, what they say holds."""
+
+    async def scene(scene: Scene) -> None:
+        await scene.live()
+        for number in range(4):
+            await scene.close_of(number)
+            await scene.told(bar(number))
+        odd, candles, asked = (
+            bar(2, close=bar(2).close + 0.5),
+            scene.exchange.candles,
+            list[int](),
+        )
+
+        async def alternating(
+            symbol: str,
+            interval: Interval,
+            start_ms: int,
+            end_ms: int,
+            *args: Any,
+            **named: Any,
+        ) -> Sequence[Candle]:
+            if interval is M15 and start_ms <= odd.open_time_ms <= end_ms:
+                asked.append(start_ms)
+                scene.exchange.odd = {odd.open_time_ms: odd} if len(asked) % 2 else {}
+            return await candles(symbol, interval, start_ms, end_ms, *args, **named)
+
+        monkeypatch.setattr(scene.exchange, "candles", alternating)
+        # The second look after the hour begins it.
+        await scene.clock.sleep(AFTER_S + 600)
+        assert 2 <= len(asked) <= 15
+        monkeypatch.setattr(scene.exchange, "candles", candles)
+        scene.exchange.odd = {odd.open_time_ms: odd}
+        await scene.clock.sleep(M15.ms / 1000)
+        assert scene.store.rows["BTCUSDT", M15, odd.open_time_ms] == odd
+        assert scene.cure(FindingKind.REVISED, 2) is Cure.ACCEPTED
+
+    play(scene)
 
 
 def test_absent_columns_are_nan_in_what_is_stored() -> None:
