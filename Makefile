@@ -99,7 +99,7 @@ TWICE = $(REPLAY) $(1) >.venv/first.json && $(REPLAY) $(1) >.venv/second.json \
 
 done-backfill: .venv/.stamp-dev ## 3000 days of history: its cost, its windows (ten pairs), ten kills (SEED=7)
 	@$(BIN)/python -m benchmarks backfilling
-	@REQUIRE=all RUSY_BACKFILL_DAYS=3000 $(PYTEST) -q -s -m '' --timeout 0 \
+	@REQUIRE=all RUSY_BACKFILL_DAYS=3000 $(PYTEST) -q -s -m 'not training' --timeout 0 \
 		tests/simulation/test_backfill.py tests/system/test_backfill_killed.py $(ARGS)
 
 done-day: .venv/.stamp-dev ## a day with 200 faults, three seeds: engine and exchange agree to the last digit
@@ -108,10 +108,10 @@ done-day: .venv/.stamp-dev ## a day with 200 faults, three seeds: engine and exc
 done-demo: .venv/.stamp-dev ## a newcomer's walk in tmux, judged by the exchange's books (CAPTURES=DIR)
 	@rm -rf $(CAPTURES)
 	@REQUIRE=all RUSY_CAPTURES=$(abspath $(CAPTURES)) \
-		$(PYTEST) -q tests/system/test_walk.py $(ARGS) && cat $(CAPTURES)/figures.json
+		$(PYTEST) -q -m 'not training' tests/system/test_walk.py $(ARGS) && cat $(CAPTURES)/figures.json
 
 done-kill: .venv/.stamp-dev ## kill -9 of engines and consoles with a position open
-	@REQUIRE=all $(PYTEST) -v tests/system/test_killing.py $(ARGS)
+	@REQUIRE=all $(PYTEST) -v -m 'not training' tests/system/test_killing.py $(ARGS)
 
 done-bad-input: .venv/.stamp-dev ## bad input of every kind: message and exit code
 	@$(PYTEST) -v tests/system/test_bad_input.py $(ARGS)

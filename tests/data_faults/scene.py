@@ -131,6 +131,14 @@ class Scene:
         rows = await self.store.database.rows(_TABLE, since_ms)
         return {tuple(row)[:3]: tuple(row)[3:11] for row in rows}
 
+    async def sources(self) -> list[str]:
+        """Where the bars since the start came from."""
+        rows = await self.store.database.rows(
+            "SELECT DISTINCT source FROM market_data WHERE open_time >= $1 ORDER BY source",
+            START_MS,
+        )
+        return [row["source"] for row in rows]
+
     async def must_hold(self) -> None:
         """The table equals the truth, each bar was passed on once, in order, none is late."""
         truth, table = self.truth(), await self.table()

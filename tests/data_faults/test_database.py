@@ -23,7 +23,7 @@ def test_a_database_that_is_stopped_for_a_minute_loses_nothing(
         await scene.start()
         await scene.minute(59.5)
         await proxy.stop()
-        await scene.minute(60.4)
+        await scene.minute(60.5)
         assert scene.spool.rows == 4
         assert len(scene.passed) == 2 * 3
         assert set(scene.service.behind())
@@ -32,6 +32,8 @@ def test_a_database_that_is_stopped_for_a_minute_loses_nothing(
         assert len(scene.passed) == 2 * 5
         await scene.minute(76)
         await scene.must_hold()
+        # What waited was written; the exchange was asked for nothing.
+        assert await scene.sources() == ["stream"]
         assert await scene.noted(state="away")
         (back,) = await scene.noted(state="back")
         assert back["after_s"] < 60
@@ -64,6 +66,7 @@ def test_hours_without_a_database_and_a_kill_in_between_lose_nothing(
         await scene.start()
         assert await scene.noted(written=waiting)
         assert await scene.table() == scene.truth()
+        assert await scene.sources() == ["stream"]
         await scene.minute(226)
         assert await scene.table() == scene.truth()
         closed = {(bar.close_time_ms - START_MS) // 60_000 for bar in scene.passed}
@@ -183,6 +186,7 @@ def test_a_server_that_is_really_stopped_and_started_loses_nothing(tmp_path: Pat
         await server.start()
         await scene.minute(46)
         await scene.must_hold()
+        assert await scene.sources() == ["stream"]
         assert await scene.noted(state="back")
         await scene.stop()
         await server.stop()

@@ -32,6 +32,7 @@ def child(address: DatabaseAddress, folder: Path) -> None:
         await proxy.start()
         await scene.minute(166)
         await scene.must_hold()
+        assert await scene.sources() == ["stream"]
         (full,) = await scene.noted(state="full")
         (back,) = await scene.noted(state="back")
         said = json.dumps([on_disk, full["why"], back["given_up"]])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -10,6 +11,7 @@ from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.history import FindingKind
 from rusy_tui.simulator.faults import Fault, Kind
 from rusy_tui.store.address import DatabaseAddress
+from rusy_tui.store.candles import NOTICES
 from tests.data_faults.scene import START_MS, STEP, Scene, under
 
 MINUTE_MS = 60_000
@@ -51,12 +53,30 @@ def test_a_silent_stream_is_made_up_for_over_rest(
         await scene.minute(151)
         await scene.must_hold()
         assert len(await scene.noted(fetched=1)) >= 2 * (8 + 2)
-        sources = await scene.store.database.rows(
-            "SELECT source, count(*) FROM market_data WHERE open_time >= $1 GROUP BY source "
-            "ORDER BY source",
-            START_MS,
+        assert await scene.sources() == ["rest", "stream"]
+        await scene.stop()
+
+    under(act, database_address, tmp_path)
+
+
+def test_each_bar_is_told_to_whoever_listens_when_it_is_written(
+    database_address: DatabaseAddress, tmp_path: Path
+) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.start()
+        heard: list[str] = []
+        connection = await asyncpg.connect(**database_address.arguments())
+        await connection.add_listener(NOTICES, lambda *told: heard.append(told[3]))
+        await scene.minute(61)
+        # An answer comes after all notices before it.
+        await connection.execute("SELECT 1")
+        await connection.close()
+        bars = [key for key in await scene.table() if key[2] >= START_MS]
+        assert sorted(heard) == sorted(
+            f"demo {symbol} {interval} {open_ms} {open_ms + Interval(interval).ms}"
+            for symbol, interval, open_ms in bars
         )
-        assert [row["source"] for row in sources] == ["rest", "stream"]
+        assert len(heard) == 2 * (4 + 1)
         await scene.stop()
 
     under(act, database_address, tmp_path)

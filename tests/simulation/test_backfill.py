@@ -21,6 +21,7 @@ from rusy_tui.resources import sql_dir
 from rusy_tui.simulator.core import AccountSpec, SimulatedExchange
 from rusy_tui.simulator.feeds.contracts import known_symbols
 from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
+from rusy_tui.simulator.rest.limits import Limits
 from rusy_tui.simulator.server import SimulatorServer
 from rusy_tui.store.embedded import temporary_server
 from rusy_tui.store.market_data import MarketData
@@ -45,6 +46,7 @@ class _Run:
     rows: int
     stored: int
     weight: int
+    most_a_minute: int
     pauses: int
     violations: int
 
@@ -62,7 +64,32 @@ def test_ten_pairs_take_no_more_windows_than_their_weight_and_break_no_limit() -
     assert (run.pauses, run.violations) == (0, 0)
     # Fewer would prove nothing of what happens between windows.
     assert windows >= 2
+    # By the calls that are cheapest a row, and one for the first candle of each lane.
+    of_all = sum(_least_weight(DAYS * bars) for bars in (96, 24)) + 2
+    assert run.weight == len(SYMBOLS) * of_all
+    # Whoever took what exits have kept for them would be faster.
+    assert run.most_a_minute <= USABLE
     assert run.took_s / 60 <= 1.05 * windows
+
+
+def _least_weight(rows: int) -> int:
+    """Of 499 rows a call, for 2; the last call is cheaper when it is for fewer than 100."""
+    calls, rest = divmod(rows, 499)
+    return 2 * calls + (0 if not rest else 1 if rest < 100 else 2)
+
+
+class _ByMinute:
+    """The most weight that was used in a minute, as the exchange counts."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._weigh = limits.weigh
+        self.most = 0
+        limits.weigh = self._weighed  # type: ignore[method-assign]
+
+    def _weighed(self, address: str, path: str, weight: int) -> int:
+        used = self._weigh(address, path, weight)
+        self.most = max(self.most, used)
+        return used
 
 
 async def _filled(clock: LockstepClock) -> _Run:
@@ -71,6 +98,7 @@ async def _filled(clock: LockstepClock) -> _Run:
     server = SimulatorServer(
         SimulatedExchange(feed, clock, [account], SEED), clock, lockstep=True, control_token="-"
     )
+    by_minute = _ByMinute(server.limits)
     await server.start()
     exchange = BinanceExchange(server.rest_url, server.ws_url, "", "", clock, seed=SEED)
     try:
@@ -92,6 +120,7 @@ async def _filled(clock: LockstepClock) -> _Run:
                 rows=backfill.progress.rows_done,
                 stored=stored,
                 weight=server.limits.weight_by_path[KLINES] - before,
+                most_a_minute=by_minute.most,
                 pauses=len(server.limits.pauses),
                 violations=len(server.limits.violations),
             )
