@@ -390,6 +390,8 @@ class Engine:
         window = await self._parts.store.candles.window(
             candle.symbol, candle.interval, candle.close_time_ms, CHART_BARS
         )
+        # Now, not when this bar has been dealt with: else it could propose nothing.
+        self._database_answered()
         self._teller.bar(candle, window)
         if candle.interval is Interval.M15:
             await self._scoring.on_bar(candle)
@@ -423,9 +425,12 @@ class Engine:
             now_ms = self._clock.market_ms()
             self._gates.pause(DATABASE, str(error), "when it answers again", now_ms)
         else:
-            if any(gate.name == DATABASE for gate in self._gates.closed):
-                self._teller.connected(database=True)
-                self._gates.end_pause(DATABASE)
+            self._database_answered()
+
+    def _database_answered(self) -> None:
+        if any(gate.name == DATABASE for gate in self._gates.closed):
+            self._teller.connected(database=True)
+            self._gates.end_pause(DATABASE)
 
     # What the desk must know (its Outlook) ------------------------------------------------
 

@@ -74,7 +74,9 @@ class Lookout:
             self._look_at_limits()
             self.look_at_bars()
             self._teller.history(self._bars.history())
-            stale = [symbol for symbol in self._symbols if self._book(symbol) is None]
+            ended = self._account.contracts.closed()
+            stale = [each for each in self._symbols if self._book(each) is None]
+            stale = [each for each in stale if each not in ended]
             why = f"no fresh price of {', '.join(stale)}"
             self._hold(STALE, bool(stale), why, "when prices come again")
 
@@ -86,8 +88,12 @@ class Lookout:
             self._halt(DAY_LOSS, f"the day lost {-book.day_pnl:.2f} of {limit:.2f} USDT")
 
     def look_at_bars(self) -> None:
-        """Hold entries while a bar is missing that should be there (promise P5)."""
-        behind = self._bars.behind()
+        """Hold entries while a bar is missing that should be there (promise P5).
+
+        A contract that takes no entries any more, as one that was settled, holds up no other.
+        """
+        ended = self._account.contracts.closed()
+        behind = [lane for lane in self._bars.behind() if lane[0] not in ended]
         late = [f"{symbol} {interval}" for symbol, interval in behind]
         why = f"missing or late: {', '.join(late)}"
         self._hold(BARS, bool(late), why, "when they are there")

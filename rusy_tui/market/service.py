@@ -13,6 +13,8 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+import structlog
+
 from rusy_tui.domain.bars import COLUMNS, Bars
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
@@ -37,6 +39,8 @@ from rusy_tui.store.candles import Stored
 from rusy_tui.store.market_data import MarketData
 from rusy_tui.store.retention import Upkeep
 from rusy_tui.store.spool import Spool
+
+log = structlog.get_logger("market")
 
 # A bar is behind when it is later than this, wall seconds: the timer after the close has asked
 # REST by then, and had its answer.
@@ -166,6 +170,10 @@ class MarketService:
         """Take a closed candle from a stream; a second time does nothing. Never waits."""
         row = self._rows.get((candle.symbol, candle.interval))
         if row is None:
+            return
+        if candle.close_time_ms > self._exchange.exchange_ms() + candle.interval.ms:
+            # No clock is so wrong. REST tells the bar when its time has come.
+            log.error("a closed candle of the future is not taken", candle=str(candle))
             return
         candle = absent_made_nan(candle)
         fault = fault_of(candle)

@@ -6,8 +6,10 @@ import pytest
 
 from rusy_tui.domain.candle import Interval
 from rusy_tui.domain.errors import StorageError
+from rusy_tui.domain.modes import Mode
 from rusy_tui.launch_lockstep import World
 from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
+from tests.engine.votes import LONG, Scene, played
 from tests.simulation.worlds import play_in, settings
 
 START_MS = 1_709_539_200_000
@@ -41,3 +43,24 @@ def test_entries_pause_while_the_database_is_away_and_go_on_after(
 
     feed = SyntheticFeed(5, START_MS, SYMBOLS, step_ms=60_000)
     play_in(feed, settings(SYMBOLS), act)
+
+
+def test_a_call_that_failed_once_costs_the_next_bar_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.bar(1)
+        scene.votes["BTCUSDT"] = LONG
+
+        async def away(*_: object) -> bool:
+            raise StorageError("the database is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(scene.store.predictions, "add", away)
+            await scene.at(31)
+            assert scene.gates() == ["database"]
+        assert await scene.proposed() == []
+        await scene.bar(3)
+        assert await scene.proposed() == ["BTCUSDT"]
+
+    played(settings(SYMBOLS, mode=Mode.APPROVE), act, monkeypatch)

@@ -1,14 +1,16 @@
 """Bars that are missing, and what nobody may do meanwhile."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 import pytest
 
-from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.modes import Mode
 from rusy_tui.simulator.faults import Fault, Kind
 from tests.engine.votes import LONG, START_MS, Scene, played
 from tests.simulation.worlds import settings
 
-BTC = "BTCUSDT"
+BTC, ETH = "BTCUSDT", "ETHUSDT"
 _SILENT = (Kind.CLOSE_MISSING, Kind.UNAVAILABLE)
 
 
@@ -48,6 +50,39 @@ def test_missing_bars_close_a_gate_and_their_repair_opens_it(
         assert votes == 3
 
     played(settings((BTC,), mode=Mode.APPROVE), act, monkeypatch)
+
+
+def test_a_contract_that_has_ended_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.bar(1)
+        take, book = scene.parts.bars.take, scene.engine.book
+        monkeypatch.setattr(
+            scene.parts.bars, "take", lambda candle: candle.symbol == ETH or take(candle)
+        )
+        monkeypatch.setattr(
+            scene.parts.exchange, "candles", _without(scene.parts.exchange.candles)
+        )
+        monkeypatch.setattr(
+            scene.engine._lookout,
+            "_book",
+            lambda symbol: None if symbol == ETH else book(symbol),
+        )
+        await scene.at(31.5)
+        assert sorted(scene.gates()) == ["bars missing", "stale data"]
+        scene.exchange.change_instrument(ETH, status="SETTLING")
+        await scene.at(34)
+        assert scene.gates() == []
+
+    played(settings((BTC, ETH), mode=Mode.APPROVE), act, monkeypatch)
+
+
+def _without(candles: Callable[..., Awaitable[Sequence[Candle]]]) -> Callable[..., object]:
+    """The exchange's candles, but none of ETH."""
+
+    async def asked(symbol: str, *args: object, **named: object) -> Sequence[Candle]:
+        return () if symbol == ETH else await candles(symbol, *args, **named)
+
+    return asked
 
 
 def test_no_vote_is_cast_while_the_last_hour_is_missing(

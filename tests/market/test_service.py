@@ -492,6 +492,18 @@ def test_a_symbol_that_is_not_configured_is_ignored() -> None:
     play(scene)
 
 
+def test_a_closed_bar_of_the_future_is_not_taken() -> None:
+    async def scene(scene: Scene) -> None:
+        await scene.live()
+        await scene.close_of(0)
+        for number in (1000, 0):
+            await scene.told(bar(number))
+        assert scene.opens() == [0]
+        assert max(scene.store.opens()) == START_MS
+
+    play(scene)
+
+
 def test_a_row_is_behind_when_its_bar_is_later_than_rest_could_tell() -> None:
     async def scene(scene: Scene) -> None:
         await scene.live()
