@@ -73,10 +73,12 @@ _QUERIES = {
     "built": f"SELECT symbol, timeframe, {_MS}, open, high, low, close, volume, quote_volume,"
              " trades, taker_buy_volume FROM market_data WHERE source = 'built'"
              " ORDER BY 1, 2, 3",
+    "recorded": f"SELECT symbol, timeframe, {_MS}, open, high, low, close, volume FROM market_data"
+                " WHERE source = 'file' AND timeframe <> '1m' ORDER BY 1, 2, 3",
     "revisions": "SELECT * FROM market_data_revisions",
     "findings": "SELECT symbol, timeframe, open_time, until_time, kind, cure, detail, found_at"
                 " FROM findings ORDER BY 1, 2, 3, 5",
-    "funding": "SELECT symbol, count(*), sum(rate) FROM funding_rates GROUP BY 1",
+    "funding": "SELECT rate FROM funding_rates WHERE symbol = 'BTCUSDT' ORDER BY at",
 }  # fmt: skip
 
 
@@ -191,7 +193,11 @@ def test_the_recordings_are_imported_whole_and_twice_the_same(
     assert tables["revisions"] == []
     differing = [row for row in tables["findings"] if row[4] == "hour differs"]
     assert [int(row[2].timestamp() * 1000) for row in differing] == wrong
-    assert tables["funding"][0][:2] == ("BTCUSDT", 1731)
+    _hold_recorded(tables["recorded"], files)
+    paid = parquet.read_table(recordings / "funding" / "BTCUSDT-8h.parquet")
+    rates = paid.sort_by("open_time")["funding_rate"].to_pylist()
+    assert len(rates) == 1731
+    assert tables["funding"] == [(rate,) for rate in rates]
 
     # Once more: all of it is known, nothing is changed.
     second = _imported(home, *(recordings / name for name in _FOLDERS))
@@ -204,6 +210,18 @@ def test_the_recordings_are_imported_whole_and_twice_the_same(
         f"{first['read']:,} rows of {first['files']} files, twice: {len(gaps)} gaps, "
         f"{len(wrong)} of {overlap:,} hours differ, {len(tables['built']):,} bars built"
     )
+
+
+def _hold_recorded(stored: list[tuple[Any, ...]], files: list[Path]) -> None:
+    """The bars that were stored against those in the files; of the minutes, what is built."""
+    wanted = [path for path in files if path.parent.name == "klines"]
+    recorded = list[tuple[Any, ...]]()
+    for path in wanted:
+        table = parquet.read_table(path).sort_by("open_time")
+        columns = (table[name].to_pylist() for name in ("open_time", *_COLUMNS))
+        key = tuple(path.stem.split("-"))
+        recorded += [(*key, *row) for row in zip(*columns, strict=True)]
+    assert stored == recorded
 
 
 def _hold_built(built: list[tuple[Any, ...]], files: list[Path]) -> None:
