@@ -74,7 +74,8 @@ _QUERIES = {
              " trades, taker_buy_volume FROM market_data WHERE source = 'built'"
              " ORDER BY 1, 2, 3",
     "recorded": f"SELECT symbol, timeframe, {_MS}, open, high, low, close, volume"
-                " FROM market_data WHERE source = 'file' AND timeframe <> '1m' ORDER BY 1, 2, 3",
+                " FROM market_data WHERE source = 'file' AND timeframe <> '1m'"
+                " ORDER BY 1, 2, 3",
     "revisions": "SELECT * FROM market_data_revisions",
     "findings": "SELECT symbol, timeframe, open_time, until_time, kind, cure, detail, found_at"
                 " FROM findings ORDER BY 1, 2, 3, 5",
