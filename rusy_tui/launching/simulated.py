@@ -272,14 +272,19 @@ class SimulatorPace:
     async def follow(self) -> None:
         """Keep the clock at the pace that others set; for ever."""
         known: Pace | None = None
+        lost = False
         while True:
             try:
                 pace = await self._asked("GET", "the pace")
                 if pace != known:
                     self._clock.set_pace(pace)
                     known = pace
+                lost = False
             except UnreachableError as error:
-                log.warning("pace not known", why=str(error))
+                # Said once: it is asked four times a second, and for hours where it is gone.
+                if not lost:
+                    log.warning("pace not known", why=str(error))
+                lost = True
             await self._clock.sleep(_FOLLOW_EVERY_S)
 
     async def _asked(self, method: str, what: str, body: object = None) -> Pace:

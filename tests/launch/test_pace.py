@@ -1,13 +1,16 @@
 """A collector's clock keeps the pace that an engine sets; a machine's own may be set."""
 
 import asyncio
+import socket
 import time
 
 import pytest
+import structlog
 from aiohttp import web
 
 from rusy_tui.clock import PacedClock, SystemClock
 from rusy_tui.domain.clock import Pace
+from rusy_tui.launching import simulated
 from rusy_tui.launching.simulated import TOKEN_HEADER, Place, SimulatorPace
 
 
@@ -65,6 +68,39 @@ async def test_a_pace_that_others_set_is_followed() -> None:
         await asyncio.gather(following, return_exceptions=True)
         await control.close()
         await runner.cleanup()
+
+
+async def test_an_owner_that_is_gone_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated, "_FOLLOW_EVERY_S", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    place = Place(
+        pid=1,
+        rest_url=url,
+        ws_url=url,
+        control_url=f"{url}/control",
+        control_token="token",
+        api_key="",
+        api_secret="",
+    )
+    control = SimulatorPace(place, PacedClock(Pace(1_000_000, time.monotonic(), 1.0)))
+    asked = []
+    unpatched = control._asked
+
+    async def counted(method: str, what: str) -> Pace:
+        asked.append(what)
+        return await unpatched(method, what)
+
+    monkeypatch.setattr(control, "_asked", counted)
+    with structlog.testing.capture_logs() as told:
+        following = asyncio.create_task(control.follow())
+        async with asyncio.timeout(20):
+            while len(asked) < 5:
+                await asyncio.sleep(0.01)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    await control.close()
+    assert [each["event"] for each in told] == ["pace not known"]
 
 
 async def test_a_wait_for_market_time_ends_soon_after_the_machine_slept(
