@@ -163,7 +163,8 @@ def as_lines(report: "Report") -> Iterator[str]:
     for each in report.differing:
         yield f"{each.symbol} {each.interval} {_utc(each.open_time_ms)} differs: {each.detail}"
     yield (
-        f"{len(report.files):,} files, {len(report.failed):,} of them refused: "
+        f"{len(report.files):,} {'file' if len(report.files) == 1 else 'files'}, "
+        f"{len(report.failed):,} refused: "
         f"{report.read:,} rows read = {report.stored:,} stored + {report.equal:,} equal "
         f"+ {report.set_aside:,} set aside"
     )

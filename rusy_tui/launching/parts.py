@@ -277,6 +277,7 @@ async def database(
     def make() -> "EmbeddedServer":
         from rusy_tui.store.embedded import EmbeddedServer
 
+        _private_home()
         return EmbeddedServer(job.database_folder(settings), SystemClock())
 
     server = await asyncio.to_thread(make)
@@ -289,6 +290,22 @@ async def database(
 
     stack.push_async_callback(stop)
     return await asyncio.shield(starting)
+
+
+def _private_home() -> None:
+    """Make the data directory as its user's alone, whichever command is the first.
+
+    Raises:
+        StorageError: it can't be made.
+    """
+    from rusy_tui.domain.errors import StorageError
+
+    try:
+        places.make_private(places.home())
+    except OSError as error:
+        raise StorageError(
+            f"{places.home()}: can't be made: {error.strerror}; set RUSY_HOME to another one"
+        ) from error
 
 
 async def _ensemble(settings: Settings) -> "Ensemble":

@@ -71,5 +71,6 @@ def translated(address: object) -> Generator[None]:
         raise DatabaseLost(f"{address} did not answer in time") from error
     except OSError as error:
         raise DatabaseLost(
-            f"{address} can't be reached ({error}); is the server running?"
+            f"{address} can't be reached ({error}); is the server running? Its address is "
+            "database.url (RUSY_DATABASE__URL)"
         ) from error

@@ -117,9 +117,10 @@ class Programs:
 
 
 def last_lines(text: str, count: int = 4) -> str:
-    """The end of what a program printed, as one line."""
+    """What a program says it died of, if it does, and the end of its words, as one line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines[-count:]) or "it said nothing"
+    died = [line for line in lines[:-count] if "FATAL:" in line or "PANIC:" in line]
+    return " / ".join([*died, *lines[-count:]]) or "it said nothing"
 
 
 def _copy_for(installed: Path, user: ServerUser) -> Path:

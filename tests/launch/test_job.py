@@ -1,16 +1,19 @@
 """What an engine process is asked to run, and where it keeps things."""
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from rusy_tui.domain.errors import ConfigurationError, UsageError
+from rusy_tui.domain.errors import ConfigurationError, StorageError, UsageError
 from rusy_tui.domain.settings import DataSource, Mode
-from rusy_tui.launching import places
+from rusy_tui.launching import parts, places
 from rusy_tui.launching.job import Job, Replay
 from rusy_tui.link.paths import LONGEST_PATH
+from rusy_tui.store.embedded import EmbeddedServer
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +101,20 @@ def test_a_database_that_others_fill_excludes_recordings_and_new_beginnings(
     ):
         with pytest.raises(UsageError, match=f"{option} and data.source: database exclude"):
             job.settings()
+
+
+async def test_whichever_command_makes_the_home_it_is_its_users_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "above" / "home"
+    monkeypatch.setenv("RUSY_HOME", str(home))
+    monkeypatch.setattr(EmbeddedServer, "_start_now", _refuse)
+    job = Job(demo=True)
+    async with contextlib.AsyncExitStack() as stack:
+        with pytest.raises(StorageError, match="not now"):
+            await parts.database(job, job.settings(), stack)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (home, home.parent)] == [0o700] * 2
+
+
+def _refuse(server: EmbeddedServer) -> None:
+    raise StorageError("not now")
