@@ -15,7 +15,8 @@ LOG:  database system is shut down
 def test_what_a_server_died_of_is_told_before_how_it_went_down() -> None:
     assert last_lines(_FULL_DISK, 2) == (
         'FATAL:  could not write to file "pg_wal/xlogtemp.7": No space left on device / '
-        "LOG:  shutting down due to startup process failure / LOG:  database system is shut down"
+        "LOG:  shutting down due to startup process failure / "
+        "LOG:  database system is shut down"
     )
 
 
