@@ -98,9 +98,9 @@ TWICE = $(REPLAY) $(1) >.venv/first.json && $(REPLAY) $(1) >.venv/second.json \
 	&& cmp .venv/first.json .venv/second.json && cat .venv/first.json
 
 done-backfill: .venv/.stamp-dev ## 3000 days of history: its cost, its windows (ten pairs), ten kills (SEED=7)
-	@$(BIN)/python -m benchmarks backfilling
 	@REQUIRE=all RUSY_BACKFILL_DAYS=3000 $(PYTEST) -q -s -m 'not training' --timeout 0 \
 		tests/simulation/test_backfill.py tests/system/test_backfill_killed.py $(ARGS)
+	@$(BIN)/python -m benchmarks.backfilling
 
 done-day: .venv/.stamp-dev ## a day with 200 faults, three seeds: engine and exchange agree to the last digit
 	@$(PYTEST) -q -m '' tests/soak/test_day_of_trouble.py $(ARGS)
@@ -158,8 +158,10 @@ done-timescale: .venv/.stamp-dev ## a real TimescaleDB: repositories, policies, 
 	@REQUIRE=all $(PYTEST) -q -s -m 'not training' tests/timescale $(ARGS)
 
 .PHONY: done-data-faults
-done-data-faults: .venv/.stamp-dev ## database, disk, streams, clock and collectors fail; the table equals the truth
-	@$(PYTEST) -v -m 'not training' tests/data_faults $(ARGS)
+done-data-faults: .venv/.stamp-dev ## database, disk, streams, clock, collectors fail: the table is the truth, or no entries
+	@$(PYTEST) -v -m 'not training' tests/data_faults \
+		tests/market/test_service.py tests/market/test_backfill.py \
+		tests/engine/test_missing_bars.py tests/engine/test_ownership.py $(ARGS)
 
 .PHONY: done-interleaving
 done-interleaving: .venv/.stamp-dev ## events, pages, duplicates and revisions in any order give one table (1000 orders)

@@ -1,10 +1,12 @@
 """Nobody waits for the writer: slow, lost or refusing, bars wait where they must, in order."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from rusy_tui.domain.candle import Interval
+from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.history import Cure, FindingKind
 from rusy_tui.market import writer
+from rusy_tui.store.candles import Stored
 from rusy_tui.store.errors import DatabaseLost, DatabaseRefused
 from tests.market.row import START_MS, Scene, bar, play
 
@@ -51,6 +53,47 @@ def test_bars_that_wait_are_written_in_their_order_and_announced_after(
         scene.store.trouble = None
         await scene.clock.sleep(2 * writer.RETRY_S)
         assert scene.opens() == [0, 1, 2, 3, 4, 5]
+
+    play(scene, {M15: 20}, tmp_path)
+
+
+def test_of_two_words_about_a_bar_that_waited_the_last_holds(tmp_path: Path) -> None:
+    """What waits is written in the order of receipt, whoever said it."""
+
+    async def scene(scene: Scene) -> None:
+        await scene.live()
+        calls = list[tuple[str, list[tuple[int, float]]]]()
+        store = scene.store.store
+
+        async def noted(
+            candles: Sequence[Candle], source: str, *, notify: bool = False
+        ) -> Stored:
+            stored = await store(candles, source, notify=notify)
+            said = [((each.open_time_ms - START_MS) // STEP, each.volume) for each in candles]
+            calls.append((source, said))
+            return stored
+
+        scene.store.store = noted  # type: ignore[method-assign]
+        scene.store.trouble = DatabaseLost("gone")
+        await scene.close_of(0)
+        await scene.told(bar(0))
+        scene.exchange.odd[START_MS] = bar(0, volume=11.0)
+        scene.service._writer.put([scene.exchange.odd[START_MS]], "rest")
+        await scene.close_of(1)
+        await scene.told(bar(1))
+        assert scene.spool.rows == 3
+        assert calls == []
+        scene.store.trouble = None
+        await scene.clock.sleep(2 * writer.RETRY_S)
+        # A revision is read once more after it.
+        assert calls[:3] == [
+            ("stream", [(0, 10.0)]),
+            ("rest", [(0, 11.0)]),
+            ("stream", [(1, 10.0)]),
+        ]
+        assert scene.store.rows["BTCUSDT", M15, START_MS].volume == 11.0
+        assert scene.store.sources["BTCUSDT", M15, START_MS] == "rest"
+        assert [each.volume for each in scene.store.revisions] == [10.0]
 
     play(scene, {M15: 20}, tmp_path)
 
