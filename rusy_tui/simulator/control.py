@@ -144,6 +144,8 @@ class Control:
             "announced": self._exchange.rate_limits,
             "pauses": self._limits.pauses,
             "violations": self._limits.violations,
+            "weight_by_path": self._limits.weight_by_path,
+            "calls_by_path": self._limits.calls_by_path,
         }
 
     async def _move_price(self, request: web.Request) -> object:

@@ -68,6 +68,8 @@ class Limits:
         self._used: dict[tuple[str, int], tuple[int, int]] = {}
         self.weight_by_path: Counter[str] = Counter()
         """All that was ever asked, by the endpoint's path."""
+        self.calls_by_path: Counter[str] = Counter()
+        """How many requests that were."""
         self._pauses: dict[str, Pause] = {}
         self._bans: dict[str, int] = {}
         self.pauses: list[Pause] = []
@@ -83,6 +85,7 @@ class Limits:
                 raise LimitHit(why, self._wait_s(_FIVE_MINUTES_MS))
             return self.used(address)
         self.weight_by_path[path] += weight
+        self.calls_by_path[path] += 1
         used = self._add(address, _MINUTE_MS, weight)
         if used > self._announced.weight_a_minute:
             wait_s = self._wait_s(_MINUTE_MS)
