@@ -15,13 +15,23 @@ from rusy_tui.domain.errors import StorageError
 from rusy_tui.resources import sql_dir
 from rusy_tui.store.address import DatabaseAddress
 from rusy_tui.store.errors import DatabaseLost
-from rusy_tui.store.migrations import LOCK, OUTSIDE, migrate
+from rusy_tui.store.migrations import LOCK, OUTSIDE, migrate, migrations_in
 from rusy_tui.store.pool import Database
 
 # Held by the test: a migration that asks for it stands still in the middle.
 _BARRIER = 77
 _WAITS = "SELECT pg_advisory_xact_lock(77);"
-_HALF = f"CREATE TABLE extra (a int); INSERT INTO extra VALUES (1); {_WAITS} DROP TABLE fills;"
+_HALF = (
+    "CREATE TABLE extra (a int); INSERT INTO extra VALUES (1); "
+    f"UPDATE market_data SET revision = revision + 1; {_WAITS} DROP TABLE fills;"
+)
+_BARS = """
+INSERT INTO market_data
+SELECT 'demo', s, '15m', '2025-03-01 00:00+00'::timestamptz + n * interval '15 minutes',
+    100 + n / 7.0, 102 + n / 7.0, 99 + n / 7.0, 101 + n / 7.0, n / 3.0, n * 0.1, n, n / 9.0,
+    'rest', n % 2
+FROM generate_series(1, 500) AS n, unnest(ARRAY['BTCUSDT', 'ETHUSDT']) AS s
+"""
 
 _CHILD = """
 import asyncio, sys
@@ -57,6 +67,36 @@ def add(folder: Path, script: str) -> int:
     number = len(list(folder.glob("*.sql"))) + 1
     (folder / f"{number:04}_more.sql").write_text(script)
     return number
+
+
+@pytest.fixture
+async def bars(database: Database) -> list[tuple[Any, ...]]:
+    """Bars that are there before the migration; its last column is the revision."""
+    await database.execute(_BARS)
+    found = await bars_in(database)
+    assert len(found) == 1000
+    return found
+
+
+async def bars_in(database: Database) -> list[tuple[Any, ...]]:
+    """All of them, in order, every column."""
+    rows = await database.rows("SELECT * FROM market_data ORDER BY symbol, open_time")
+    return [tuple(row) for row in rows]
+
+
+def revised_once(bars: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The same after the half migration has run whole, and once only."""
+    return [(*bar[:-1], bar[-1] + 1) for bar in bars]
+
+
+async def assert_recorded(database: Database, folder: Path, without: int | None = None) -> None:
+    """The database says that each file was run, and none but these; one may be missing."""
+    query = "SELECT number, name, checksum FROM schema_migrations ORDER BY number"
+    assert [tuple(row) for row in await database.rows(query)] == [
+        (each.number, each.name, each.checksum)
+        for each in migrations_in(folder)
+        if each.number != without
+    ]
 
 
 async def child(address: DatabaseAddress, folder: Path, how: str = "") -> Process:
@@ -102,7 +142,7 @@ def lock_free(database: Database) -> Callable[[], Coroutine[Any, Any, bool]]:
 
 @pytest.mark.verify
 async def test_killed_in_the_middle_nothing_of_it_is_kept(
-    database: Database, folder: Path
+    database: Database, folder: Path, bars: list[tuple[Any, ...]]
 ) -> None:
     number = add(folder, _HALF)
     async with database.session() as barrier:
@@ -115,16 +155,19 @@ async def test_killed_in_the_middle_nothing_of_it_is_kept(
         await until(database, lock_free(database))
         assert await database.value("SELECT to_regclass('extra')") is None
         assert await database.value("SELECT to_regclass('fills')") is not None
-        assert await database.value("SELECT max(number) FROM schema_migrations") == number - 1
+        await assert_recorded(database, folder, without=number)
+        assert await bars_in(database) == bars
         await barrier.execute("SELECT pg_advisory_unlock($1)", _BARRIER)
     assert [each.number for each in await migrate(database, folder)] == [number]
     assert await database.value("SELECT count(*) FROM extra") == 1
     assert await database.value("SELECT to_regclass('fills')") is None
+    await assert_recorded(database, folder)
+    assert await bars_in(database) == revised_once(bars)
 
 
 @pytest.mark.verify
 async def test_killed_between_statement_and_record_it_is_run_again(
-    database: Database, folder: Path
+    database: Database, folder: Path, bars: list[tuple[Any, ...]]
 ) -> None:
     script = f"{OUTSIDE}\nCREATE INDEX CONCURRENTLY IF NOT EXISTS extra ON journal (kind)"
     number = add(folder, script)
@@ -135,14 +178,17 @@ async def test_killed_between_statement_and_record_it_is_run_again(
     await migrating.wait()
     await until(database, lock_free(database))
     assert await database.value("SELECT to_regclass('extra')") is not None
-    assert await database.value("SELECT max(number) FROM schema_migrations") == number - 1
+    await assert_recorded(database, folder, without=number)
+    assert await bars_in(database) == bars
     assert [each.number for each in await migrate(database, folder)] == [number]
     assert await migrate(database, folder) == []
+    await assert_recorded(database, folder)
+    assert await bars_in(database) == bars
 
 
 @pytest.mark.verify
 async def test_an_index_that_was_half_made_is_made_anew(
-    database: Database, folder: Path
+    database: Database, folder: Path, bars: list[tuple[Any, ...]]
 ) -> None:
     script = f"{OUTSIDE}\nCREATE INDEX CONCURRENTLY IF NOT EXISTS extra ON timeframes (enabled)"
     number = add(folder, script)
@@ -153,14 +199,17 @@ async def test_an_index_that_was_half_made_is_made_anew(
         migrating.send_signal(signal.SIGKILL)
         await migrating.wait()
         await until(database, lock_free(database))
+    await assert_recorded(database, folder, without=number)
     valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'extra'::regclass"
     assert await database.value(valid) is False
     assert [each.number for each in await migrate(database, folder)] == [number]
     assert await database.value(valid) is True
+    await assert_recorded(database, folder)
+    assert await bars_in(database) == bars
 
 
 async def test_a_connection_cut_in_the_middle_leaves_nothing(
-    database: Database, folder: Path
+    database: Database, folder: Path, bars: list[tuple[Any, ...]]
 ) -> None:
     number = add(folder, _HALF)
     async with database.session() as barrier:
@@ -176,14 +225,18 @@ async def test_a_connection_cut_in_the_middle_leaves_nothing(
             await migrating
         await until(database, lock_free(database))
         assert await database.value("SELECT to_regclass('extra')") is None
+        await assert_recorded(database, folder, without=number)
+        assert await bars_in(database) == bars
         await barrier.execute("SELECT pg_advisory_unlock($1)", _BARRIER)
     assert [each.number for each in await migrate(database, folder)] == [number]
+    await assert_recorded(database, folder)
+    assert await bars_in(database) == revised_once(bars)
 
 
 async def test_cancelled_in_the_middle_it_does_not_wait_for_the_end(
-    database: Database, folder: Path
+    database: Database, folder: Path, bars: list[tuple[Any, ...]]
 ) -> None:
-    add(folder, _HALF)
+    number = add(folder, _HALF)
     async with database.session() as barrier:
         await barrier.execute("SELECT pg_advisory_lock($1)", _BARRIER)
         migrating = asyncio.create_task(migrate(database, folder))
@@ -193,7 +246,12 @@ async def test_cancelled_in_the_middle_it_does_not_wait_for_the_end(
             await migrating
         await until(database, lock_free(database))
         assert await database.value("SELECT to_regclass('extra')") is None
+        await assert_recorded(database, folder, without=number)
+        assert await bars_in(database) == bars
         await barrier.execute("SELECT pg_advisory_unlock($1)", _BARRIER)
+    assert [each.number for each in await migrate(database, folder)] == [number]
+    await assert_recorded(database, folder)
+    assert await bars_in(database) == revised_once(bars)
 
 
 async def test_who_is_at_it_for_long_is_named(
