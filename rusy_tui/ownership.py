@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from rusy_tui.desk.gates import Gates
 from rusy_tui.domain.clock import Clock
-from rusy_tui.store.locks import Lock
+from rusy_tui.store.locks import LOCK, Lock
 from rusy_tui.store.store import Store
 from rusy_tui.tasks import Work
 from rusy_tui.teller import Teller
@@ -104,4 +104,4 @@ class Ownership:
             self._teller.say("risk", f"HALTED: {why}", "down")
 
     async def _note(self, gate: str, payload: dict[str, object], at_ms: int) -> None:
-        await self._store.journal.append("lock", gate, payload, at_ms)
+        await self._store.journal.append(LOCK, gate, payload, at_ms)

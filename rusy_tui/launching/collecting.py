@@ -37,8 +37,6 @@ FIRST_BARS = 99
 # A page is written while the next gap is looked for and a live bar is stored.
 _DATABASE_CALLS = 6
 _SHOW_EVERY_S = 1.0
-# The collector's name in the journal, where engines have their accounts.
-JOURNAL = "collector"
 
 
 async def collect(job: Job, settings: Settings, out: TextIO) -> None:
@@ -115,7 +113,7 @@ async def _put_together(
 ) -> "Collector":
     """Everything a collector is made of; what has to be closed again is put on the stack."""
     from rusy_tui.resources import sql_dir
-    from rusy_tui.store import locks
+    from rusy_tui.store.market_data import MarketData
     from rusy_tui.store.migrations import migrate
     from rusy_tui.store.pool import Database
     from rusy_tui.store.spool import Spool
@@ -123,8 +121,8 @@ async def _put_together(
     database = await Database.open(address, market.clock, _DATABASE_CALLS)
     stack.push_async_callback(database.close)
     await migrate(database, sql_dir())
-    subjects = locks.collector_of(settings.exchange.venue.value, settings.data.symbols)
-    lock = await locks.Lock.take(address, market.clock, subjects)
+    tables = MarketData(database, settings.exchange.venue.value)
+    lock = await tables.lock(settings.data.symbols)
     stack.push_async_callback(lock.release)
     spool = Spool(job.market_folder(settings) / parts.SPOOL)
     stack.callback(spool.close)
@@ -156,6 +154,7 @@ async def collector_of(
     from rusy_tui.market.extras import Extras
     from rusy_tui.market.service import MarketService
     from rusy_tui.store.journal import Journal
+    from rusy_tui.store.locks import COLLECTOR_ACCOUNT
     from rusy_tui.store.market_data import MarketData
     from rusy_tui.store.retention import Upkeep
 
@@ -164,6 +163,7 @@ async def collector_of(
     tables = MarketData(database, venue.value)
     await tables.candles.enable(intervals)
     on_servers_clock = venue is not Venue.DEMO
+    journal = Journal(database, venue.value, COLLECTOR_ACCOUNT)
     bars = MarketService(
         exchange,
         tables,
@@ -171,7 +171,7 @@ async def collector_of(
         symbols=data.symbols,
         warmup_bars=dict.fromkeys(intervals, FIRST_BARS),
         spool=spool,
-        journal=Journal(database, venue.value, JOURNAL).append,
+        journal=journal.append,
         history_days=data.history_days,
         upkeep=Upkeep(
             database, venue.value, clock, data.keep_days, on_servers_clock=on_servers_clock
@@ -184,6 +184,7 @@ async def collector_of(
         bars,
         lock,
         clock,
+        journal.append,
         symbols=data.symbols,
         intervals=intervals,
         watchers=[extras.see],

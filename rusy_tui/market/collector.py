@@ -16,8 +16,9 @@ from rusy_tui.domain.errors import StorageError
 from rusy_tui.domain.history import BackfillProgress
 from rusy_tui.domain.market import CandleUpdate, MarketEvent, StreamInterrupted, StreamRestored
 from rusy_tui.exchange.port import ExchangePort, MarketSink
+from rusy_tui.market.notebook import Append
 from rusy_tui.market.source import BarSource, Progress
-from rusy_tui.store.locks import Lock
+from rusy_tui.store.locks import LOCK, Lock
 
 log = structlog.get_logger("collector")
 
@@ -39,6 +40,7 @@ class Collector:
         bars: keeps the candles whole.
         lock: makes us the only collector of these symbols; taken.
         clock: of the waits.
+        journal: told when the locks are lost, held again, or given up.
         symbols: what is collected.
         intervals: of the candles.
         watchers: told of every event of the market, without waiting.
@@ -52,6 +54,7 @@ class Collector:
         bars: BarSource,
         lock: Lock,
         clock: Clock,
+        journal: Append,
         *,
         symbols: Sequence[str],
         intervals: Sequence[Interval],
@@ -62,12 +65,17 @@ class Collector:
         self._bars = bars
         self._lock = lock
         self._clock = clock
+        self._journal = journal
         self._symbols = tuple(symbols)
         self._intervals = tuple(intervals)
         self._watchers = tuple(watchers)
         self._beside = tuple(beside)
         self._restored = asyncio.Event()
         self._lost: str | None = None
+        # Since when the locks are lost, market time.
+        self._lost_ms = 0
+        # Of the locks, with their market time; the database may be away when they happen.
+        self._notes: asyncio.Queue[tuple[dict[str, object], int]] = asyncio.Queue()
         self.newest: dict[tuple[str, Interval], Candle] = {}
         """The last bar of each row that is stored with all before it."""
 
@@ -100,6 +108,7 @@ class Collector:
                 group.create_task(self._catch_up())
                 group.create_task(self._keep_lock())
                 group.create_task(self._give_up())
+                group.create_task(self._write_notes())
                 for work in self._beside:
                     group.create_task(self._patiently(work))
         except BaseExceptionGroup as errors:
@@ -142,6 +151,9 @@ class Collector:
         """Watch over the locks, and try to get lost ones again."""
 
         def told(why: str | None) -> None:
+            if self._lost is None:
+                self._lost_ms = self._clock.market_ms()
+            self._note(held=why is None, why=why or self._lost)
             self._lost = why
             if why is None:
                 log.info("locks held again")
@@ -162,7 +174,30 @@ class Collector:
             if self._lock.held or not self._lock.refused:
                 since_s = self._clock.monotonic_s()
             elif self._clock.monotonic_s() - since_s > GIVE_UP_S:
+                await self._note_the_end()
                 raise StorageError(f"this collector has lost its place: {self._lost}")
+
+    def _note(self, **payload: object) -> None:
+        now_ms = self._clock.market_ms()
+        self._notes.put_nowait(({**payload, "lost_ms": self._lost_ms}, now_ms))
+
+    async def _write_notes(self) -> None:
+        while True:
+            payload, at_ms = await self._notes.get()
+
+            async def write(payload: object = payload, at_ms: int = at_ms) -> None:
+                await self._journal(LOCK, "collector lock", payload, at_ms)
+
+            await self._patiently(write)
+            self._notes.task_done()
+
+    async def _note_the_end(self) -> None:
+        """What this collector met with is written before it ends, if the database lets us."""
+        self._note(held=False, gave_up=True, why=self._lost)
+        try:
+            await self._clock.within(AGAIN_S, self._notes.join())
+        except TimeoutError:
+            log.warning("the journal does not know that this collector gave up")
 
     async def _patiently(self, work: Work) -> None:
         """Do something that needs the database; from the start again when that was away."""

@@ -17,6 +17,10 @@ class DatabaseLost(StorageError):
     exit_code = 3
 
 
+class LockRefused(StorageError):
+    """Somebody else holds it, named in the text; the database itself is well."""
+
+
 class DatabaseRefused(StorageError):
     """The database answered that it will not do this: a broken rule, a missing right.
 

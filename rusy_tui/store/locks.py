@@ -18,6 +18,8 @@ import msgspec
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.errors import StorageError
 from rusy_tui.store.address import DatabaseAddress
+from rusy_tui.store.errors import LockRefused
+from rusy_tui.store.journal import Journal
 from rusy_tui.store.pool import Database, Session, connect
 
 # The server notices a killed process's end at once, but not before its own next turn.
@@ -44,6 +46,12 @@ WHERE key = ANY($1::bigint[]) AND key IN (
 )
 """
 _OWNERS = "SELECT host, pid, started_at FROM lock_owners WHERE key = ANY($1::bigint[])"
+
+LOCK = "lock"
+"""The journal's name for what happens to locks; the subject is ``account lock`` or
+``collector lock``."""
+COLLECTOR_ACCOUNT = "collector"
+"""The collectors' name in the journal, where engines have their accounts."""
 
 # Told that a lock was lost, with the reason, and again when the reason is another one, as
 # when somebody else has it now; None: it is ours again.
@@ -93,7 +101,8 @@ class Lock:
         """Become the one that holds these; the database must be migrated.
 
         Raises:
-            StorageError: another one does, with its host, process and start; or no answer.
+            LockRefused: another one does, with its host, process and start.
+            DatabaseLost: no answer.
         """
         lock = cls(address, clock, subjects)
         try:
@@ -103,7 +112,7 @@ class Lock:
                     return lock
                 if left:
                     await clock.sleep(_BETWEEN_S)
-            raise StorageError(refused)
+            raise LockRefused(refused)
         except BaseException:
             await lock.release()
             raise
@@ -211,6 +220,25 @@ class Lock:
         session.on_end(ended.set)
         await session.end_with_us()
         return session
+
+
+async def take_noted(database: Database, subjects: Sequence[Subject], journal: Journal) -> Lock:
+    """Take a lock; when another one holds it, the journal says who was refused.
+
+    The line stands where the holder's own lines are, so that its operator can see who tried.
+
+    Raises:
+        LockRefused: another one does, with its host, process and start.
+        DatabaseLost: no answer.
+    """
+    clock = database.clock
+    try:
+        return await Lock.take(database.address, clock, subjects)
+    except LockRefused as error:
+        who = f"process {os.getpid()} on {socket.gethostname()}"
+        payload = {"held": False, "refused": who, "why": str(error)}
+        await journal.append(LOCK, f"{subjects[0].kind} lock", payload, clock.market_ms())
+        raise
 
 
 def account_of(venue: str, account: str) -> tuple[Subject, ...]:

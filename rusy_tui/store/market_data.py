@@ -6,7 +6,8 @@ from rusy_tui.domain.history import BarStats, FundingRate, MarkCandle, OpenInter
 from rusy_tui.store.bar_columns import BarColumns
 from rusy_tui.store.candles import Candles
 from rusy_tui.store.findings import Findings
-from rusy_tui.store.locks import Lock, collector_of
+from rusy_tui.store.journal import Journal
+from rusy_tui.store.locks import COLLECTOR_ACCOUNT, Lock, collector_of, take_noted
 from rusy_tui.store.pool import Database
 from rusy_tui.store.series import Series
 from rusy_tui.store.ticks import Ticks
@@ -36,7 +37,9 @@ class MarketData:
         """Become the one collector of these symbols' market data: of all, or of none.
 
         Raises:
-            StorageError: another one is, of one of them; with its host, process and start.
+            LockRefused: another one is, of one of them; with its host, process and start. The
+                collectors' journal says so too.
         """
         subjects = collector_of(self.venue, symbols)
-        return await Lock.take(self.database.address, self.database.clock, subjects)
+        journal = Journal(self.database, self.venue, COLLECTOR_ACCOUNT)
+        return await take_noted(self.database, subjects, journal)

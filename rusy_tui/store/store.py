@@ -11,7 +11,7 @@ from rusy_tui.store.commands import Commands
 from rusy_tui.store.fills import Fills
 from rusy_tui.store.funding import Funding
 from rusy_tui.store.journal import Journal
-from rusy_tui.store.locks import Lock, account_of
+from rusy_tui.store.locks import Lock, account_of, take_noted
 from rusy_tui.store.market_data import MarketData
 from rusy_tui.store.migrations import migrate
 from rusy_tui.store.orders import Orders
@@ -83,10 +83,11 @@ class Store:
         """Become the one engine of this account; holds until released or disconnected.
 
         Raises:
-            StorageError: another engine is; with its host, process and start.
+            LockRefused: another engine is; with its host, process and start. The account's
+                journal says so too.
         """
         subjects = account_of(self._venue, self._account)
-        return await Lock.take(self.database.address, self.database.clock, subjects)
+        return await take_noted(self.database, subjects, self.journal)
 
     async def lock_collector(self, symbols: Sequence[str]) -> Lock:
         """Become the one collector of these symbols' market data: of all, or of none.

@@ -19,7 +19,6 @@ from rusy_tui.launch_lockstep import Ground, World, engine_on, grounds, in_locks
 from rusy_tui.launching.collecting import collector_of
 from rusy_tui.simulator.candles import Bar
 from rusy_tui.simulator.feeds.synthetic import SyntheticFeed
-from rusy_tui.store import locks
 from rusy_tui.store.errors import DatabaseLost
 from rusy_tui.store.journal import Journal
 from rusy_tui.store.locks import Lock
@@ -64,8 +63,8 @@ class Collecting:
     async def start(self) -> None:
         """As `rusy collect` does."""
         ground, clock = self._ground, self._ground.clock
-        subjects = locks.collector_of("demo", self._settings.data.symbols)
-        lock = self._lock = await Lock.take(ground.database.address, clock, subjects)
+        tables = MarketData(ground.database, "demo")
+        lock = self._lock = await tables.lock(self._settings.data.symbols)
         exchange = self._exchange = ground.adapter(self._settings)
         await exchange.connect()
         spool = self._spool = Spool(self._spool_folder)
@@ -175,10 +174,12 @@ class Scene:
         await self.clock.sleep_until_market(START_MS + round(bars * STEP))
         await asyncio.sleep(0)
 
-    async def noted(self, account: str, subject: str) -> list[dict[str, Any]]:
-        """What an account's journal has about bars and a subject, oldest first."""
+    async def noted(
+        self, account: str, subject: str, kind: str = "bars"
+    ) -> list[dict[str, Any]]:
+        """What an account's journal has of a kind about a subject, oldest first."""
         entries = await Journal(self.ground.database, "demo", account).about(subject)
-        return [each.payload for each in entries if each.kind == "bars"]
+        return [each.payload for each in entries if each.kind == kind]
 
     async def differences(
         self, until_ms: int, symbols: tuple[str, ...] = (SYMBOL,)

@@ -15,6 +15,7 @@ from tests.data_faults.collected import START_MS, STEP, SYMBOL, Scene, configure
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROW = f"{SYMBOL} 15m"
+LOCK_LINE = "collector lock"
 # What two engines are given and make of it. Which of them the exchange answers first at one
 # instant may differ between runs, and with it the latencies of their orders.
 _TABLES = ("market_data", "model_predictions")
@@ -112,15 +113,25 @@ def test_a_database_that_is_away_under_both_loses_no_bar() -> None:
 def test_a_second_collector_is_refused_with_the_name_of_the_first() -> None:
     async def act(scene: Scene) -> None:
         await scene.collector.start()
+        await scene.play()
+        await scene.at(1.1)
         second = await scene.another()
-        owner = f"process {os.getpid()} on {socket.gethostname()}, since 2024-03-04 08:00:"
-        with pytest.raises(StorageError, match=owner):
+        us = f"process {os.getpid()} on {socket.gethostname()}"
+        with pytest.raises(StorageError, match=f"{us}, since 2024-03-04 08:00:"):
             await second.start()
+        # Nothing that the first collects was touched by it.
+        await scene.at(2.1)
+        assert await scene.differences(START_MS + 2 * STEP) == []
         # A killed one is in nobody's way.
         await scene.collector.kill()
         await second.start()
-        with pytest.raises(StorageError, match=owner):
+        with pytest.raises(StorageError, match=f"{us}, since 2024-03-04 08:31:"):
             await scene.collector.start()
+        await scene.at(4.1)
+        assert await scene.differences(START_MS + 4 * STEP) == []
+        refused = await scene.noted("collector", LOCK_LINE, "lock")
+        assert [(each["held"], each["refused"]) for each in refused] == [(False, us)] * 2
+        assert all("demo/BTCUSDT" in each["why"] for each in refused)
 
     played(act)
 
@@ -137,6 +148,15 @@ def test_a_collector_that_lost_its_place_to_another_gives_up() -> None:
         await scene.collector.kill()
         await scene.at(3.1)
         assert await scene.differences(START_MS + 3 * STEP) == []
+        lines = await scene.noted("collector", LOCK_LINE, "lock")
+        gone, away, taken, end = lines
+        assert "that holds it is gone" in gone["why"]
+        assert away["why"] == "no connection"
+        assert "demo/BTCUSDT is collected by another" in taken["why"]
+        assert (end["gave_up"], end["why"]) == (True, taken["why"])
+        assert [each["held"] for each in lines] == [False] * 4
+        assert {each["lost_ms"] for each in lines} == {gone["lost_ms"]}
+        assert START_MS + STEP < gone["lost_ms"] < START_MS + 2 * STEP
 
     played(act)
 

@@ -69,6 +69,9 @@ async def test_the_second_engine_learns_who_the_first_is(database: Database) -> 
     first = await store.lock_account()
     with pytest.raises(StorageError, match=f"demo/abc: {ME}, since .* UTC; .*rusy attach"):
         await store.lock_account()
+    (noted,) = await store.journal.about("account lock")
+    assert (noted.kind, noted.payload["refused"]) == ("lock", ME)
+    assert f"demo/abc: {ME}" in noted.payload["why"]
     other = await Store(database, "demo", "another").lock_account()
     await other.release()
     held = [first.held]
