@@ -23,7 +23,8 @@ data:
   lookback_days: 16
 """
 _BARS = """
-SELECT open_time, open, high, low, close, volume, quote_volume FROM market_data
+SELECT open_time, open, high, low, close, volume, quote_volume, trades, taker_buy_volume
+FROM market_data
 WHERE symbol = $1 AND timeframe = $2 ORDER BY open_time
 """
 _NOTES = "SELECT account, subject, payload::text AS payload FROM journal WHERE kind = 'bars'"
@@ -87,15 +88,26 @@ async def test_a_collector_is_killed_under_its_engine_and_started_again(home: Ho
     again.process.send_signal(signal.SIGTERM)
     assert again.ended() == 0
 
+    # All that closed from the first bar that was collected live to the last one.
+    live = [
+        each["open_ms"]
+        for each in [*first.events(), *again.events()]
+        if each["event"] == "bar" and each["interval"] == Interval.M15.value
+    ]
+    begin_ms, end_ms = min(live), max(live) + Interval.M15.ms
     for interval in (Interval.M15, Interval.H1):
         history = exchange.history(SYMBOL, interval.value)
-        true = {bar[0]: [float(value) for value in (*bar[1:6], bar[7])] for bar in history}
+        true = {bar[0]: [float(value) for value in (*bar[1:6], *bar[7:10])] for bar in history}
         rows = await _rows(home, _BARS, SYMBOL, interval.value)
         opened = [row[0] for row in rows]
         assert opened == list(range(opened[0], opened[-1] + interval.ms, interval.ms))
         assert len(rows) >= 352
-        for open_ms, *figures in rows:
-            if open_ms in true:
-                assert figures == pytest.approx(true[open_ms], rel=1e-12), open_ms
+        compared = {open_ms: figures for open_ms, *figures in rows if open_ms in true}
+        made = range(interval.floor(begin_ms), interval.floor(end_ms), interval.ms)
+        assert len(made) >= (4 if interval is Interval.M15 else 1)
+        assert compared.keys() >= set(made)
+        for open_ms, figures in compared.items():
+            assert len(figures) == 8
+            assert figures == pytest.approx(true[open_ms], rel=1e-12), open_ms
     notes = await _rows(home, _NOTES)
     assert any("nobody" in payload and account != "collector" for account, _, payload in notes)
