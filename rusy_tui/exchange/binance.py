@@ -3,9 +3,10 @@
 What outcomes mean is in ``docs/order-outcomes.md``. Weights are the exchange's documented ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from rusy_tui.domain.account import (
     AccountSettings,
@@ -39,6 +40,7 @@ from rusy_tui.domain.order import (
 )
 from rusy_tui.exchange import account_replies, columns, fields, history, market_replies
 from rusy_tui.exchange.book_feed import BookSink
+from rusy_tui.exchange.client import Params
 from rusy_tui.exchange.exchange_time import TimeUnknownError
 from rusy_tui.exchange.feeds import Feeds
 from rusy_tui.exchange.order_book import BookSnapshot, LocalBook
@@ -48,6 +50,8 @@ from rusy_tui.exchange.rest import AnsweredError, Host, NoAnswer, Rest
 from rusy_tui.exchange.signing import Credentials
 from rusy_tui.exchange.weights import Budget, Cost, Priority
 from rusy_tui.exchange.wire import MalformedError
+
+T = TypeVar("T")
 
 _ONE = Cost(weight=1)
 _FIVE = Cost(weight=5)
@@ -182,13 +186,9 @@ class BinanceExchange:
         backfill: bool = False,
     ) -> Sequence[Candle]:
         params = _span(symbol, start_ms, end_ms, limit, interval=interval.value)
-        sure_ms = self._sure_ms()
-
-        def parse(body: bytes) -> list[Candle]:
-            return market_replies.candles(body, symbol, interval, sure_ms)
-
         cost = _klines_cost(limit, backfill)
-        return await self._requests.read("klines", params, cost, parse, signed=False)
+        parse = market_replies.candles
+        return await self._klines("klines", params, cost, parse, symbol, interval)
 
     async def bars(
         self,
@@ -201,13 +201,9 @@ class BinanceExchange:
         backfill: bool = False,
     ) -> Bars:
         params = _span(symbol, start_ms, end_ms, limit, interval=interval.value)
-        sure_ms = self._sure_ms()
-
-        def parse(body: bytes) -> Bars:
-            return columns.bars(body, symbol, interval, sure_ms)
-
         cost = _klines_cost(limit, backfill)
-        return await self._requests.read("klines", params, cost, parse, signed=False)
+        parse = columns.bars
+        return await self._klines("klines", params, cost, parse, symbol, interval)
 
     async def mark_price_candles(
         self,
@@ -220,13 +216,9 @@ class BinanceExchange:
         backfill: bool = False,
     ) -> Sequence[MarkCandle]:
         params = _span(symbol, start_ms, end_ms, limit, interval=interval.value)
-        sure_ms = self._sure_ms()
-
-        def parse(body: bytes) -> list[MarkCandle]:
-            return market_replies.mark_price_candles(body, symbol, interval, sure_ms)
-
         cost = _klines_cost(limit, backfill)
-        return await self._requests.read("markPriceKlines", params, cost, parse, signed=False)
+        parse = market_replies.mark_price_candles
+        return await self._klines("markPriceKlines", params, cost, parse, symbol, interval)
 
     async def funding_rates(
         self, symbol: str, start_ms: int, end_ms: int, limit: int
@@ -251,9 +243,25 @@ class BinanceExchange:
             host=Host.DATA,
         )
 
-    def _sure_ms(self) -> int:
+    async def _klines(
+        self,
+        path: str,
+        params: Params,
+        cost: Cost,
+        parse: Callable[[bytes, str, Interval, int], T],
+        symbol: str,
+        interval: Interval,
+    ) -> T:
+        """Rows over bars; told which of them have closed for certain."""
         # What the exchange's clock certainly shows by now: the reply will not be older.
-        return self._rest.time.sure_ms()
+        sure_ms = self._rest.time.sure_ms()
+        return await self._requests.read(
+            path,
+            params,
+            cost,
+            lambda body: parse(body, symbol, interval, sure_ms),
+            signed=False,
+        )
 
     async def book_top(self, symbol: str) -> BookTop:
         params = {"symbol": symbol, "limit": "5"}
