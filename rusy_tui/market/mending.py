@@ -173,7 +173,7 @@ class Mender:
         fault = fault_of(candle)
         if fault is not None and open_ms not in row.broken:
             row.suspects[open_ms] = (FindingKind.BROKEN, fault)
-            self._find(row, (open_ms, end_ms), FindingKind.BROKEN, Cure.OPEN, fault)
+            self._notebook.find_in(row, (open_ms, end_ms), FindingKind.BROKEN, Cure.OPEN, fault)
             again = await self._ask(row, open_ms, end_ms)
             candle = again[0] if again else candle
             fault = fault_of(candle)
@@ -183,7 +183,7 @@ class Mender:
         row.suspects.pop(open_ms, None)
         if row.broken.get(open_ms) != fault:
             row.broken[open_ms] = fault
-            self._find(
+            self._notebook.find_in(
                 row, (open_ms, end_ms), FindingKind.BROKEN, Cure.QUARANTINED, fault, candle
             )
         return None
@@ -194,22 +194,13 @@ class Mender:
         if open_ms in row.suspects:
             kind, detail = row.suspects.pop(open_ms)
             cure = Cure.ACCEPTED if kind is FindingKind.REVISED else Cure.REFETCHED
-            self._find(row, (open_ms, end_ms), kind, cure, detail)
+            self._notebook.find_in(row, (open_ms, end_ms), kind, cure, detail)
         if open_ms in row.holes:
             del row.holes[open_ms]
             detail = "given at last"
-            self._find(row, (open_ms, end_ms), FindingKind.MISSING, Cure.REFETCHED, detail)
-
-    def _find(
-        self,
-        row: Row,
-        span_ms: tuple[int, int],
-        kind: FindingKind,
-        cure: Cure,
-        detail: str,
-        candle: Candle | None = None,
-    ) -> None:
-        self._notebook.find(row.symbol, row.interval, span_ms, kind, cure, detail, candle)
+            self._notebook.find_in(
+                row, (open_ms, end_ms), FindingKind.MISSING, Cure.REFETCHED, detail
+            )
 
     def _absent(self, row: Row, opens: Sequence[int]) -> None:
         """Bars that the exchange did not give though it has later ones."""
@@ -218,11 +209,15 @@ class Mender:
         row.holes.update(dict.fromkeys(new, now_s))
         for from_ms, until_ms in _spans(new, row.interval):
             detail = "not given, though later ones are"
-            self._find(row, (from_ms, until_ms), FindingKind.MISSING, Cure.OPEN, detail)
+            self._notebook.find_in(
+                row, (from_ms, until_ms), FindingKind.MISSING, Cure.OPEN, detail
+            )
         sure = [each for each in opens if now_s - row.holes[each] >= CONFIRM_S]
         for from_ms, until_ms in _spans(sure, row.interval):
             detail = f"not given twice, {CONFIRM_S:.0f} s or more apart"
-            self._find(row, (from_ms, until_ms), FindingKind.MISSING, Cure.ACCEPTED, detail)
+            self._notebook.find_in(
+                row, (from_ms, until_ms), FindingKind.MISSING, Cure.ACCEPTED, detail
+            )
         for open_ms in sure:
             self._passed(row.accept_absence(open_ms))
 

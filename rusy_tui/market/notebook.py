@@ -12,6 +12,7 @@ import structlog
 from rusy_tui.domain.candle import Candle, Interval
 from rusy_tui.domain.clock import Clock
 from rusy_tui.domain.history import Cure, Finding, FindingKind
+from rusy_tui.market.rows import Row
 from rusy_tui.store.errors import DatabaseRefused
 from rusy_tui.store.findings import Findings
 
@@ -95,6 +96,18 @@ class Notebook:
         self.note(
             subject, finding=kind, cure=cure, from_ms=from_ms, until_ms=until_ms, detail=detail
         )
+
+    def find_in(
+        self,
+        row: Row,
+        span_ms: tuple[int, int],
+        kind: FindingKind,
+        cure: Cure,
+        detail: str,
+        candle: Candle | None = None,
+    ) -> None:
+        """The same of a row's bars."""
+        self.find(row.symbol, row.interval, span_ms, kind, cure, detail, candle)
 
     def note(self, subject: str, **payload: object) -> None:
         """Something happened."""

@@ -310,7 +310,7 @@ class MarketService:
         why = row.broken.pop(candle.open_time_ms, None)
         if why is not None:
             span_ms = (candle.open_time_ms, candle.close_time_ms)
-            self._find(row, span_ms, FindingKind.BROKEN, Cure.REFETCHED, why)
+            self._notebook.find_in(row, span_ms, FindingKind.BROKEN, Cure.REFETCHED, why)
 
     def _pass_on(self, candles: Sequence[Candle]) -> None:
         for candle in candles:
@@ -318,7 +318,9 @@ class MarketService:
         for from_ms, until_ms in halts(candles):
             row = self._rows[candles[0].symbol, candles[0].interval]
             since_ms = row.halted(from_ms, until_ms)
-            self._find(row, (since_ms, until_ms), FindingKind.HALT, Cure.ACCEPTED, "no volume")
+            self._notebook.find_in(
+                row, (since_ms, until_ms), FindingKind.HALT, Cure.ACCEPTED, "no volume"
+            )
         still = list[tuple[Row, int, asyncio.Future[None]]]()
         for row, open_ms, arrived in self._waiters:
             if arrived.done():
@@ -339,7 +341,7 @@ class MarketService:
         if row.broken.get(open_ms) != why:
             row.broken[open_ms] = why
             kind, span_ms = FindingKind.BROKEN, (open_ms, candle.close_time_ms)
-            self._find(row, span_ms, kind, Cure.QUARANTINED, why, candle)
+            self._notebook.find_in(row, span_ms, kind, Cure.QUARANTINED, why, candle)
 
     def _dropped(self, candles: Sequence[Candle]) -> None:
         for candle in candles:
@@ -364,20 +366,9 @@ class MarketService:
         """
         row.suspects[open_ms] = (kind, detail)
         span_ms = (open_ms, open_ms + row.interval.ms)
-        self._find(row, span_ms, kind, Cure.OPEN, detail, candle)
+        self._notebook.find_in(row, span_ms, kind, Cure.OPEN, detail, candle)
         if at_once:
             self._mender.want(row)
-
-    def _find(
-        self,
-        row: Row,
-        span_ms: tuple[int, int],
-        kind: FindingKind,
-        cure: Cure,
-        detail: str,
-        candle: Candle | None = None,
-    ) -> None:
-        self._notebook.find(row.symbol, row.interval, span_ms, kind, cure, detail, candle)
 
     def _want_all(self) -> None:
         for row in self._rows.values():
