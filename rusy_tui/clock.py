@@ -163,9 +163,6 @@ class LockstepClock:
         async with asyncio.timeout(wall_s):
             return await awaitable
 
-    def close(self) -> None:
-        """Nothing is left to be ended."""
-
 
 class _Gate:
     """The count of work outside the loop; time may pass only while it is zero."""

@@ -92,7 +92,6 @@ def in_lockstep(start_ms: int, main: Callable[[LockstepClock], Awaitable[T]]) ->
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
-        clock.close()
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 

@@ -25,5 +25,4 @@ def in_lockstep(main: Callable[[LockstepClock], Awaitable[T]], start_ms: int = S
         return loop.run_until_complete(run())
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
-        clock.close()
         loop.close()

@@ -181,7 +181,6 @@ def in_lockstep(
     try:
         loop.run_until_complete(run())
     finally:
-        clock.close()
         loop.close()
 
 

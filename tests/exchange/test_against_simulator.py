@@ -101,7 +101,6 @@ def on_simulator(recording: Path, scenario: Scenario, switches: Switches | None 
     try:
         return loop.run_until_complete(run())
     finally:
-        clock.close()
         loop.close()
 
 

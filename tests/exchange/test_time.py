@@ -46,7 +46,6 @@ def on_settable_clock(
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
-            clock.close()
 
     in_lockstep(main)
 

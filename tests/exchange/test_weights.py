@@ -20,7 +20,6 @@ def in_lockstep(
     try:
         loop.run_until_complete(scenario(Budget(clock), clock))
     finally:
-        clock.close()
         loop.close()
 
 

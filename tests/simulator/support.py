@@ -353,7 +353,6 @@ def lockstep(scenario: Callable[[LockstepClock], Awaitable[T]], start_ms: int = 
     try:
         return loop.run_until_complete(run())
     finally:
-        clock.close()
         loop.close()
 
 

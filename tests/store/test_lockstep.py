@@ -37,7 +37,6 @@ def run(address: DatabaseAddress, account: str) -> tuple[list[tuple[int, str]], 
         return seen, loop.run_until_complete(main())
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
-        clock.close()
         loop.close()
 
 
